@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A Swift target with the project's settings; a target made any other way is a defect.
+func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of one target.
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name), "Support"] + dependencies,
+        swiftSettings: settings)
+}
+
+let package = Package(
+    name: "dray",
+    products: [
+        .executable(name: "dray", targets: ["dray"]),
+        .executable(name: "dray-import", targets: ["dray-import"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .target(name: "CLinux"),
+        .target(name: "CGear", cSettings: [.unsafeFlags(["-O2"])]),
+
+        target("OCI"),
+        target("Files", ["CLinux", systemPackage]),
+        target("Cryptography", ["COpenSSL"]),
+        target("Compression", ["CZstd"]),
+        target("Archive", ["CLibArchive", "Files", systemPackage]),
+        target("Splitting", ["CGear"]),
+        target("Trust", ["Cryptography"]),
+        target(
+            "BundleFormat",
+            ["OCI", "Files", "Cryptography", "Compression", "Trust", systemPackage]),
+        target("RegistryClient", ["OCI", "CCurl"]),
+        target("Palette", ["OCI"]),
+        target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
+        target(
+            "Packing",
+            [
+                "OCI", "Files", "Cryptography", "Compression", "Archive", "Splitting", "Trust",
+                "BundleFormat", "Palette", "PaletteSources", systemPackage,
+            ]),
+        target(
+            "Importing",
+            [
+                "OCI", "Files", "Cryptography", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                systemPackage,
+            ]),
+        target("CommandLineSupport", ["Files", systemPackage, argumentParser]),
+        .executableTarget(
+            name: "dray",
+            dependencies: [
+                "CommandLineSupport", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "Cryptography", "Files", "OCI", systemPackage, argumentParser,
+            ], swiftSettings: settings),
+        .executableTarget(
+            name: "dray-import",
+            dependencies: [
+                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Files", "OCI",
+                "RegistryClient", systemPackage, argumentParser,
+            ], swiftSettings: settings),
+
+        .target(
+            name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// The first content-defined cut point of `length` bytes, 1...length; see gear.c for the rule.
+size_t dray_gear_cut(const uint8_t *bytes, size_t length, size_t minimum, size_t average, size_t maximum,
+                     uint64_t mask_small, uint64_t mask_large, const uint64_t table[256]);

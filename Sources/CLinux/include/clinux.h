@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Linux offers and Swift's Glibc module does not: plain wrappers, errno as usual.
+#pragma once
+#include <stdint.h>
+
+/// O_DIRECT as this architecture numbers it.
+extern const int dray_o_direct;
+
+/// Reserves `length` bytes from `offset` without changing the file's size; 0 or -1.
+int dray_reserve(int fd, int64_t offset, int64_t length);
+
+/// Starts writing back a range of the page cache without waiting; 0 or -1.
+int dray_start_writeback(int fd, int64_t offset, int64_t length);
+
+/// Opens `path` below the directory `fd`, following no symbolic link anywhere in it and leaving the
+/// directory by no way. Falls back to one component at a time where openat2 is missing; fd or -1.
+int dray_open_beneath(int fd, const char *path);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// A folder that came from elsewhere: files below it are opened without following any link out of it or inside it.
+package struct MediaFolder: Sendable {
+    package let path: FilePath
+
+    package init(_ path: FilePath) { self.path = path }
+
+    /// Opens a regular file below the folder. `name` is relative, its parts separated by `/`.
+    ///
+    /// Throws `FileError`: `ENOENT` when it is absent, `ELOOP` for a link, `EINVAL` for anything but a regular file.
+    package func open(_ name: String) throws(FileError) -> OpenFile {
+        let full = path.appending(name)
+        let folder = unsafe Glibc.open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw .last("open the folder", path) }
+        defer { _ = Glibc.close(folder) }
+        let raw = unsafe dray_open_beneath(folder, name)
+        guard raw >= 0 else { throw .last("open", full) }
+        let file = OpenFile.owning(raw, path: full)
+        guard try file.status().isRegular else { throw FileError("open as a regular file", full, .invalidArgument) }
+        return file
+    }
+
+    /// The whole of a small file below the folder, or `nil` when it is absent. Throws `EFBIG` above `limit` bytes.
+    package func contents(of name: String, limit: Int) throws(FileError) -> [UInt8]? {
+        do throws(FileError) {
+            let file = try open(name)
+            let size = try file.status().size
+            guard size <= UInt64(limit) else { throw FileError("read", file.path, .fileTooLarge) }
+            return try file.bytes(at: 0, length: Int(size))
+        } catch {
+            guard error.isMissing else { throw error }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// An open regular file with one owner; closed when it goes.
+package struct OpenFile: ~Copyable, Sendable {
+    private let descriptor: FileDescriptor
+    /// The name it was opened under, for messages.
+    package let path: FilePath
+
+    private init(descriptor: FileDescriptor, path: FilePath) {
+        (self.descriptor, self.path) = (descriptor, path)
+    }
+
+    deinit { _ = Glibc.close(descriptor.rawValue) }
+
+    /// Opens a file of the user's own (a path typed by a person, symbolic links allowed) for reading.
+    package static func reading(_ path: FilePath) throws(FileError) -> OpenFile {
+        try opened(path, O_RDONLY | O_CLOEXEC, "open")
+    }
+
+    /// Creates `path`, or opens it as it is, for reading and writing; mode 0644 unless given.
+    package static func writing(_ path: FilePath, mode: UInt32 = 0o644) throws(FileError) -> OpenFile {
+        try opened(path, O_RDWR | O_CREAT | O_CLOEXEC, "create", mode: mode)
+    }
+
+    /// Creates `path`, which must not exist, for reading and writing.
+    package static func creating(_ path: FilePath, mode: UInt32 = 0o644) throws(FileError) -> OpenFile {
+        try opened(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, "create", mode: mode)
+    }
+
+    /// Opens an existing file for direct writing past the page cache, or `nil` where the file system refuses.
+    package static func writingDirectly(_ path: FilePath) -> OpenFile? {
+        let raw = unsafe Glibc.open(path.string, O_WRONLY | O_CLOEXEC | dray_o_direct)
+        return raw < 0 ? nil : OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
+    }
+
+    private static func opened(
+        _ path: FilePath, _ flags: Int32, _ verb: String, mode: UInt32 = 0
+    ) throws(FileError) -> OpenFile {
+        let raw = unsafe path.withPlatformString { name in unsafe Glibc.open(name, flags, mode) }
+        guard raw >= 0 else { throw .last(verb, path) }
+        return OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
+    }
+
+    /// Takes over an open descriptor.
+    static func owning(_ raw: Int32, path: FilePath) -> OpenFile {
+        OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
+    }
+
+    /// What the file system says about the open file.
+    package func status() throws(FileError) -> FileStatus {
+        var status = stat()
+        guard unsafe fstat(descriptor.rawValue, &status) == 0 else { throw .last("examine", path) }
+        return FileStatus(status)
+    }
+
+    /// Fills `buffer` from `offset` with up to `length` bytes; fewer only at the end of the file. Sets `buffer.count`.
+    package func read(into buffer: Buffer, at offset: UInt64, length: Int) throws(FileError) {
+        precondition(length <= buffer.capacity)
+        var done = 0
+        while done < length {
+            let count = unsafe buffer.withMemory { memory in
+                unsafe pread(
+                    descriptor.rawValue, memory.baseAddress.map { unsafe $0 + done }, length - done,
+                    off_t(offset) + off_t(done))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read", path) }
+            if count == 0 { break }
+            done += count
+        }
+        buffer.count = done
+    }
+
+    /// Reads the next bytes of a stream (a pipe, standard input) into `buffer`; 0 at its end.
+    package func readStream(into buffer: Buffer) throws(FileError) -> Int {
+        while true {
+            let count = unsafe buffer.withMemory { memory in
+                unsafe Glibc.read(descriptor.rawValue, memory.baseAddress, memory.count)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read", path) }
+            buffer.count = count
+            return count
+        }
+    }
+
+    /// The bytes from `offset`, exactly `length` of them; throws when the file ends before.
+    package func bytes(at offset: UInt64, length: Int) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: length)
+        var done = 0
+        while done < length {
+            let count = unsafe bytes.withUnsafeMutableBytes { memory in
+                unsafe pread(
+                    descriptor.rawValue, memory.baseAddress.map { unsafe $0 + done }, length - done,
+                    off_t(offset) + off_t(done))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read", path) }
+            guard count > 0 else { throw FileError("read past the end of", path, .ioError) }
+            done += count
+        }
+        return bytes
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    package func write(_ bytes: RawSpan, at offset: UInt64) throws(FileError) {
+        let failure: FileError? = unsafe bytes.withUnsafeBytes { source in
+            var done = 0
+            while done < source.count {
+                let count = unsafe pwrite(
+                    descriptor.rawValue, source.baseAddress.map { unsafe $0 + done }, source.count - done,
+                    off_t(offset) + off_t(done))
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else {
+                    var error = FileError.last("write", path)
+                    if error.isOutOfSpace { error.missingBytes = UInt64(source.count - done) }
+                    return error
+                }
+                done += count
+            }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    package func write(_ bytes: [UInt8], at offset: UInt64) throws(FileError) {
+        try write(unsafe bytes.span.bytes, at: offset)
+    }
+
+    /// Waits until the data (and what is needed to read it back) is on the medium.
+    package func syncData() throws(FileError) {
+        guard fdatasync(descriptor.rawValue) == 0 else { throw .last("sync", path) }
+    }
+
+    /// Sets the length; a longer file gets zeros.
+    package func truncate(to length: UInt64) throws(FileError) {
+        guard ftruncate(descriptor.rawValue, off_t(length)) == 0 else { throw .last("set the length of", path) }
+    }
+
+    /// Reserves space without changing the length, so that a full disk shows before data is written. Where the file
+    /// system can't, nothing happens; where it is full, throws.
+    package func reserve(from offset: UInt64, length: UInt64) throws(FileError) {
+        guard dray_reserve(descriptor.rawValue, Int64(offset), Int64(length)) != 0 else { return }
+        let error = FileError.last("reserve space in", path)
+        if error.isOutOfSpace { throw FileError(error.operation, path, error.errno, missingBytes: length) }
+    }
+
+    /// Starts writing a range back to the medium without waiting, so that a final sync has little left to do.
+    package func startWriteback(from offset: UInt64, length: UInt64) {
+        _ = dray_start_writeback(descriptor.rawValue, Int64(offset), Int64(length))
+    }
+
+    /// Takes the exclusive advisory lock of this file until it closes; `false` if another process has it.
+    package func lock() throws(FileError) -> Bool {
+        if flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 { return true }
+        guard errno == EWOULDBLOCK else { throw .last("lock", path) }
+        return false
+    }
+}
+
+/// What the file system says about a file.
+package struct FileStatus: Sendable, Equatable {
+    /// Bytes.
+    package let size: UInt64
+    package let isRegular: Bool
+    package let isDirectory: Bool
+    package let isSymbolicLink: Bool
+    /// Nanoseconds since 1970, of the last change of the data.
+    package let modified: Int64
+    package let linkCount: UInt64
+
+    /// What stands at a path; `nil` leaves the reason in `errno`.
+    init?(at path: String, followingLinks: Bool) {
+        var status = stat()
+        guard (followingLinks ? unsafe stat(path, &status) : unsafe lstat(path, &status)) == 0 else { return nil }
+        self.init(status)
+    }
+
+    init(_ status: stat) {
+        size = UInt64(status.st_size)
+        isRegular = status.st_mode & S_IFMT == S_IFREG
+        isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
+        modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        linkCount = UInt64(status.st_nlink)
+    }
+}
