@@ -88,5 +88,6 @@ let package = Package(
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
         tests(of: "Splitting", ["CGear", systemPackage]),
+        tests(of: "Archive", ["Files", systemPackage]),
     ]
 )
