@@ -89,5 +89,6 @@ let package = Package(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
         tests(of: "Splitting", ["CGear", systemPackage]),
         tests(of: "Archive", ["Files", systemPackage]),
+        tests(of: "Palette", ["OCI"]),
     ]
 )
