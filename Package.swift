@@ -87,5 +87,6 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(of: "RegistryClient", ["OCI", "Cryptography", systemPackage]),
     ]
 )
