@@ -47,7 +47,8 @@ struct Target: Equatable, Sendable {
         guard let theirs = Authority(authority, defaultPort: endpoint.scheme.defaultPort), theirs == ours else {
             return nil
         }
-        return rest.dropFirst(2 + authority.count)
+        rest = rest.dropFirst(2 + authority.count)
+        return rest.hasPrefix("/") ? rest : nil
     }
 
     /// Everything but letters, digits and `-._~/` as `%XX`.

@@ -13,6 +13,8 @@ package final class RegistryServer: Sendable {
         package var login: (user: String, password: String)?
         /// Serves TLS with a certificate of `certificates`.
         package var tls = false
+        /// The names in the server's certificate, as openssl writes them.
+        package var certificateNames = "IP:127.0.0.1,DNS:localhost"
         /// Accepts only clients with a certificate of `certificates`.
         package var clientCertificates = false
 
@@ -30,7 +32,7 @@ package final class RegistryServer: Sendable {
     package init(_ options: Options = Options()) throws {
         folder = TemporaryFolder()
         self.options = options
-        certificates = options.tls ? try TestCertificates(in: folder) : nil
+        certificates = options.tls ? try TestCertificates(in: folder, names: options.certificateNames) : nil
         if let (user, password) = options.login {
             let file = try run(["htpasswd", "-Bbn", user, password])
             try write(file.stdout, to: folder.appending("htpasswd"))
@@ -39,6 +41,8 @@ package final class RegistryServer: Sendable {
         self.port = port
         self.process = Mutex(process)
     }
+
+    deinit { kill() }  // before its folder goes
 
     /// For example `http://127.0.0.1:40123`.
     package var url: String { "\(options.tls ? "https" : "http")://127.0.0.1:\(port)" }
@@ -114,7 +118,7 @@ package struct TestCertificates: Sendable {
     package let clientKey: FilePath
 
     /// Makes them as `ca.pem`, `server.pem`, `server.key`, `client.pem` and `client.key`.
-    package init(in folder: TemporaryFolder) throws {
+    package init(in folder: TemporaryFolder, names: String) throws {
         authority = folder.appending("ca.pem")
         client = folder.appending("client.pem")
         clientKey = folder.appending("client.key")
@@ -131,7 +135,7 @@ package struct TestCertificates: Sendable {
         try made("ca", [])
         let signed = ["-CA", authority.string, "-CAkey", folder.appending("ca.key").string]
         let extensions = ["-addext", "basicConstraints=critical,CA:FALSE"]
-        try made("server", signed + extensions + ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"])
+        try made("server", signed + extensions + ["-addext", "subjectAltName=\(names)"])
         try made("client", signed + extensions)
     }
 }
