@@ -9,8 +9,9 @@ struct EasyHandle: ~Copyable {
     /// Where libcurl writes its sentence about a failure.
     private let reason: UnsafeMutablePointer<CChar>
 
-    /// libcurl reads at most this much of a body at once (2 MiB is its limit; more than 512 KiB measures no faster).
-    private static let uploadBuffer = 512 << 10
+    /// libcurl reads at most this much of a body at once (2 MiB is its limit, and measured no faster than 1 MiB; below,
+    /// docker-registry spends more of its own time).
+    private static let uploadBuffer = 1 << 20
     /// Bytes a second that even a busy registry takes in when it reads a blob again before it answers.
     private static let slowestDigest: Int64 = 16 << 20
 
@@ -82,6 +83,7 @@ extension EasyHandle {
         set(CURLOPT_FOLLOWLOCATION, 0)
         set(CURLOPT_PROXY, "")  // and none from the environment
         set(CURLOPT_NOPROXY, "*")
+        set(CURLOPT_USERAGENT, "dray")
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_PATH_AS_IS, 1)
         set(CURLOPT_TCP_NODELAY, 1)
@@ -191,7 +193,9 @@ extension CURLcode {
 private struct HeaderList: ~Copyable {
     private(set) var first: UnsafeMutablePointer<curl_slist>?
 
-    mutating func append(_ line: String) {
+    // Without control characters: a media type that holds a line end must not become a header of its own.
+    mutating func append(_ text: String) {
+        let line = String(decoding: text.utf8.filter { $0 >= 0x20 && $0 != 0x7F }, as: UTF8.self)
         guard let longer = unsafe curl_slist_append(first, line) else { preconditionFailure("libcurl: out of memory") }
         unsafe first = longer
     }

@@ -99,7 +99,9 @@ extension RegistryConnection {
 
 extension Target {
     static func manifest(_ repository: String, _ reference: String) -> Target {
-        Target("/v2/\(Target.escaped(repository))/manifests/\(reference)")
+        // Of what a tag or digest may hold, only the colon would be escaped; nothing else gets through.
+        let name = Target.escaped(reference).replacing("%3A", with: ":").replacing("/", with: "%2F")
+        return Target("/v2/\(Target.escaped(repository))/manifests/\(name)")
     }
 }
 

@@ -36,8 +36,6 @@ package struct RetryPolicy: Sendable {
     }
 
     private static func sleepForReal(_ delay: Duration) {
-        let (seconds, attoseconds) = delay.components
-        var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-        _ = unsafe nanosleep(&time, nil)
+        _ = usleep(UInt32(delay / .microseconds(1)))
     }
 }

@@ -267,6 +267,29 @@ struct ScriptedTests {
         #expect(server.asked.count == 1)
     }
 
+    @Test func `a registry that falls silent is given up`() throws {
+        let server = ScriptedServer { _ in .silence }
+        var options = RegistryOptions.waiting()
+        options.stallSeconds = 1
+        options.retry.attempts = 1
+        let error = #expect(throws: RegistryError.self) { try connect(server.url, options).ping() }
+        #expect(error?.kind == .transient)
+        #expect(server.asked.count == 1)
+    }
+
+    @Test func `names and types from outside can't change the request`() throws {
+        let server = ScriptedServer { _ in .answer(404) }
+        let connection = try connect(server.url)
+        #expect(try connection.manifest("a?b#c\r\nd", "../../x?y") == nil)
+        #expect(throws: RegistryError.self) {
+            try connection.putManifest(
+                "a", "v1", Data("{}".utf8), mediaType: "x\r\nEvil: yes\r\n\r\n", digest: blob.digest)
+        }
+        #expect(server.lines == ["GET /v2/a%3Fb%23c%0D%0Ad/manifests/..%2F..%2Fx%3Fy", "PUT /v2/a/manifests/v1"])
+        #expect(server.asked[1].headers["content-type"] == "xEvil: yes")
+        #expect(server.asked[1].headers["evil"] == nil)
+    }
+
     @Test func `proxies of the environment are not used`() async {
         await #expect(processExitsWith: .success) {
             for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {

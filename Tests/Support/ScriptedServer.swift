@@ -30,6 +30,8 @@ package final class ScriptedServer: Sendable {
         case cut(afterBody: Int)
         /// Answers without reading the body, then hangs up.
         case answerEarly(Int, String = "")
+        /// Reads the request and says nothing until the other side hangs up.
+        case silence
         /// Sends these bytes as they are and hangs up.
         case raw(String)
     }
@@ -115,6 +117,7 @@ private final class Core: Sendable {
                 return connection.answer(status, ["Connection": "close"], body)
             case .raw(let text): return connection.send(text)
             case .hangUp: return
+            case .silence: return connection.waitForEnd()
             case .cut: return connection.reset()
             }
         }
@@ -130,7 +133,7 @@ extension ScriptedServer.Step {
         switch self {
         case .cut(let count): count
         case .answerEarly: 0
-        case .answer, .hangUp, .raw: .max
+        case .answer, .hangUp, .silence, .raw: .max
         }
     }
 }
@@ -190,6 +193,10 @@ private final class Connection {
             guard count > 0 else { return }
             done += count
         }
+    }
+
+    func waitForEnd() {
+        while receive() {}
     }
 
     /// Makes the coming close a reset.
