@@ -87,5 +87,7 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(of: "Cryptography", [systemPackage]),
+        tests(of: "Trust", ["Cryptography", systemPackage]),
     ]
 )

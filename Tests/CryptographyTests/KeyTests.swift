@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Cryptography
+import Support
 import Testing
 
 /// A key that `openssl` makes, and what reading its public half must give.
@@ -72,7 +73,7 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct KeyTests {
-    let openssl = OpenSSLCommand()
+    let openssl = Shell()
 
     @Test(arguments: KeyCase.all) func `takes or refuses a public key`(_ key: KeyCase) throws {
         #expect(openssl.run("\(key.script)\n[ -e public.pem ] || openssl pkey -in key.pem -pubout -out public.pem"))

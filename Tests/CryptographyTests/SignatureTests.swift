@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Cryptography
+import Support
 import Testing
 
 @Suite struct SignatureTests {
-    let openssl = OpenSSLCommand()
+    let openssl = Shell()
     let message = Array("what was signed\n".utf8)
 
     @Test(arguments: [(PrivateKey.NewKind.p384, "sha384"), (.p256, "sha256")])
