@@ -91,5 +91,7 @@ let package = Package(
         tests(of: "Archive", ["Files", systemPackage]),
         tests(of: "Palette", ["OCI"]),
         tests(of: "RegistryClient", ["OCI", "Cryptography", systemPackage]),
+        tests(of: "Cryptography", [systemPackage]),
+        tests(of: "Trust", ["Cryptography", systemPackage]),
     ]
 )
