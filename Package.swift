@@ -90,5 +90,6 @@ let package = Package(
         tests(of: "Splitting", ["CGear", systemPackage]),
         tests(of: "Archive", ["Files", systemPackage]),
         tests(of: "Palette", ["OCI"]),
+        tests(of: "PaletteSources", ["OCI", "Palette", "Files", "Cryptography", systemPackage]),
     ]
 )
