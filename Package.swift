@@ -93,5 +93,6 @@ let package = Package(
         tests(of: "RegistryClient", ["OCI", "Cryptography", systemPackage]),
         tests(of: "Cryptography", [systemPackage]),
         tests(of: "Trust", ["Cryptography", systemPackage]),
+        tests(of: "PaletteSources", ["OCI", "Palette", "Files", "Cryptography", systemPackage]),
     ]
 )
