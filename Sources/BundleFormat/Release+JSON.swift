@@ -34,7 +34,7 @@ extension Release {
         guard format == Release.format else { throw ReleaseError.otherFormat(format) }
         let features = try document["features"].elements().map { element throws(JSONError) in try element.string() }
         if let unknown = features.first { throw ReleaseError.unknownFeature(unknown) }
-        let index = document["index"]
+        let index = try document["index"]
         self.init(
             product: try document["product"].string(), version: try document["version"].string(),
             edition: try document["edition"].string(),
@@ -47,7 +47,7 @@ extension Release {
         contents = try document["contents"].elements().map(Content.init)
         files = try document["files"].elements().map(DeliveredFile.init)
         references = try document["references"].elements().map(ReleaseReference.init)
-        let requires = document["requires"]
+        let requires = try document["requires"]
         requirements.mediaTypes = try requires["mediaTypes"].elements().map { try $0.string() }
         requirements.largestBlob = UInt64(try requires["largestBlob"].int())
         requirements.registryBytes = UInt64(try requires["registryBytes"].int())
@@ -127,7 +127,7 @@ extension Release.DeliveredFile {
     }
 
     fileprivate init(_ cursor: JSONCursor) throws {
-        let signature = cursor["signature"]
+        let signature = try cursor["signature"]
         self.init(
             name: try cursor["name"].string(), kind: try cursor["kind"].string(),
             digest: try cursor["digest"].digest(), size: try cursor["size"].size(),

@@ -24,6 +24,7 @@ final class BundleBuilder {
     private(set) var objects: [Object] = []
     private(set) var segments: [Segment] = []
     private var objectNumbers: [Digest: Int] = [:]
+    private var lengths: Set<UInt64> = []
     /// Small blobs for volume 001, in the order they came.
     private(set) var held: [(digest: Digest, offset: UInt64, length: Int)] = []
     private var heldNumbers: [Digest: Int] = [:]
@@ -34,6 +35,8 @@ final class BundleBuilder {
     private var unjournaledItems: [JournalRecord] = []
     private var journaled = (frames: 0, chunks: 0, objects: 0)
     private var committedAt: UInt64 = 0
+    /// Called before anything is journaled: throws when a digest that was claimed has turned out wrong.
+    var confirmDigests: (() throws -> Void)?
 
     struct PlainEntry {
         let name: String
@@ -50,6 +53,7 @@ final class BundleBuilder {
         (chunks, parts, objects, segments) = (state.chunks, state.parts, state.objects, state.segments)
         for (number, chunk) in chunks.enumerated() { chunkNumbers[chunk.digest] = UInt32(number) }
         for (number, object) in objects.enumerated() { objectNumbers[object.digest] = number }
+        lengths = Set(objects.map(\.size))
         (held, items, plainProgress) = (state.held, state.items, state.plainProgress)
         for (number, blob) in held.enumerated() { heldNumbers[blob.digest] = number }
         finishedPlains = state.plains
@@ -81,6 +85,9 @@ final class BundleBuilder {
         let object = objects[number]
         return Array(segments[Int(object.firstSegment)..<Int(object.firstSegment + object.segmentCount)])
     }
+
+    /// Whether something stored has that length, so that an extent as long may be equal to it.
+    func storesLength(_ length: UInt64) -> Bool { lengths.contains(length) }
 
     /// The bytes of a held blob.
     func heldBytes(_ digest: Digest) throws -> [UInt8]? {
@@ -134,6 +141,7 @@ final class BundleBuilder {
     func register(object digest: Digest, size: UInt64, _ added: [Segment]) {
         guard objectNumbers[digest] == nil else { return }
         objectNumbers[digest] = objects.count
+        lengths.insert(size)
         objects.append(
             Object(
                 digest: digest, size: size, firstSegment: UInt32(segments.count), segmentCount: UInt32(added.count)))
@@ -203,6 +211,7 @@ final class BundleBuilder {
 
     /// Journals everything that rests on data which the disk lane has by now, once that lane has synced it.
     private func commit(finished: (ordinal: Int, volume: FinishedVolume)? = nil) throws {
+        try confirmDigests?()
         let records = dueRecords() + (finished.map { [.volume(ordinal: $0.ordinal, $0.volume)] } ?? [])
         if let file = archive.file, finished == nil {
             file.sync { [journal] in try journal.append(records) }
