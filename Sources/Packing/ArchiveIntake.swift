@@ -21,7 +21,17 @@ struct ArchiveIntake {
         let otherMembers: Int
     }
 
+    /// Takes the archive in, or what an interrupted run has taken in. `ordinal` is that of its items and plain volume; the
+    /// next number keeps the digest of its `index.json`.
     func take(_ path: FilePath, ordinal: Int, size: UInt64, plainName: String?) throws -> Result {
+        if let whole = builder.item(ordinal), let index = builder.item(ordinal + 1),
+            let bytes = try builder.heldBytes(index.digest)
+        {
+            if let plainName { _ = try builder.plainVolume(ordinal, name: plainName) }
+            reader.progress.add(Int(clamping: size))
+            let (entries, graph) = try walk(bytes, place: path.string)
+            return Result(digest: whole.digest, entries: entries, graph: graph, otherMembers: 0)
+        }
         let source = try RawSource(path, size: size, reader: reader)
         defer { source.release() }
         let volume = try plainName.flatMap { try builder.plainVolume(ordinal, name: $0) }
@@ -50,6 +60,10 @@ struct ArchiveIntake {
         let digest = source.finish()
         if let volume { try builder.finishPlain(ordinal, volume, extents: []) }
         let (entries, graph) = try walk(index, place: path.string)
+        let indexDigest = Digest(of: index)
+        try builder.hold(indexDigest, index)
+        builder.finish(item: ordinal, digest: digest, size: size)
+        builder.finish(item: ordinal + 1, digest: indexDigest, size: UInt64(index.count))
         return Result(digest: digest, entries: entries, graph: graph, otherMembers: others)
     }
 
