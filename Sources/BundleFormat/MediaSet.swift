@@ -61,7 +61,9 @@ package struct MediaSet: Sendable {
     /// What tells media of one bundle in folders of different names; nothing is believed of it.
     private static func fingerprint(of folder: FilePath) -> Digest? {
         do {
-            return try MediaFolder(folder).contents(of: "release.json", limit: Release.maximumSize).map { Digest(of: $0) }
+            return try MediaFolder(folder).contents(of: "release.json", limit: Release.maximumSize).map {
+                Digest(of: $0)
+            }
         } catch {
             return nil  // verification says what is wrong with it
         }

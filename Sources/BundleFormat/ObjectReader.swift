@@ -41,8 +41,9 @@ package final class ObjectReader {
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(stream.size))
-        while let _ = try stream.withNext({ piece in unsafe piece.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } })
-        {}
+        while let _ = try stream.withNext({ piece in
+            unsafe piece.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        }) {}
         return bytes
     }
 

@@ -43,7 +43,7 @@ package final class ObjectStream {
     @unsafe package func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
         guard target.count > 0, let (buffer, range) = try current() else { return 0 }
         let count = min(target.count, range.count)
-        unsafe buffer.withBytes(range.prefix(count)) { bytes in
+        buffer.withBytes(range.prefix(count)) { bytes in
             unsafe bytes.withUnsafeBytes { unsafe target.copyMemory(from: $0) }
         }
         piece = count < range.count ? (buffer, range.lowerBound + count..<range.upperBound) : nil

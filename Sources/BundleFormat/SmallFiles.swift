@@ -87,7 +87,7 @@ struct SmallFiles {
     private static func trustBytes(_ place: Place, limit: Int) throws -> [UInt8]? {
         do {
             return try place.folder.contents(of: place.name, limit: limit)
-        } catch where error.errno == .fileTooLarge {
+        } catch  where error.errno == .fileTooLarge {
             throw TrustError.tooLarge(file: place.name, limit: limit)
         } catch {
             throw BundleError.trustUnusable(place.path, "\(error.errno)")

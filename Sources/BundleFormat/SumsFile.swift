@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import OCI
+internal import OCI
 
 /// The lines of `SHA256SUMS` (docs/format.md, "Folder").
 struct SumsFile: Sendable, Equatable {

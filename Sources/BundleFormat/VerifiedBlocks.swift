@@ -95,7 +95,7 @@ extension OpenFile {
             }
             let hash = hasher.finish()
             if done == range.count, Digest(hashed: hash) == digest { return }
-        } catch where error.errno != .ioError {
+        } catch  where error.errno != .ioError {
             _ = hasher.finish()
             throw error
         } catch {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Files
+internal import Files
 package import OCI
-package import SystemPackage
+internal import SystemPackage
 package import Trust
 
 /// A bundle of which everything but the volumes' content has been checked; only `UnverifiedBundle.verified` makes one.
