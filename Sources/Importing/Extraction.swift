@@ -6,6 +6,7 @@ internal import Cryptography
 package import Files
 package import OCI
 package import SystemPackage
+internal import Trust
 
 /// Writing one delivered file out of a bundle, bit for bit, with the vendor's signature beside it.
 package struct Extraction: Sendable {
@@ -128,6 +129,34 @@ package struct Extraction: Sendable {
         let status = try file.status()
         guard status.isRegular, status.size == wanted.size else { return false }
         return try Digest(of: file, size: status.size, progress) == wanted.digest
+    }
+}
+
+extension Extraction {
+    /// What was written, and what it is for.
+    package func report(isNew: Bool) -> Report {
+        var rows = [("file", destination.string), ("size", wanted.size.asSize), ("sha256", wanted.digest.hex)]
+        if let signatureDestination { rows.append(("signature", signatureDestination.string)) }
+        if !isNew { rows.append(("note", "it was there already, the same")) }
+        return Report(
+            text: rows.aligned,
+            json: [
+                "file": .string(destination.string), "sha256": .string(wanted.digest.hex),
+                "bytes": .int(Int64(wanted.size)), "new": .bool(isNew),
+                "signature": signatureDestination.map { .string($0.string) } ?? .null,
+            ], next: next)
+    }
+
+    private var next: [String] {
+        switch wanted.kind {
+        case "bundle":
+            [
+                "upload \(destination) and its signature in the appliance's Local UI: https://<node>:5080, Content > "
+                    + "Actions > Upload Content; wait for the status Ready and Content Synced"
+            ]
+        case "iso": ["write it to a stick, or attach it as virtual media, and boot the host from it"]
+        default: ["sha256sum \(destination)"]
+        }
     }
 }
 

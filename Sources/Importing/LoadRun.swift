@@ -26,6 +26,8 @@ package struct LoadRun: Sendable {
         package let receipt: Receipt
         /// Where the state keeps it.
         package let receiptFile: FilePath
+        /// What is left to do.
+        package let next: [String]
     }
 
     /// Verifies, plans, loads, reads back. Throws `LoadFailure` for everything after verification, when a receipt was
@@ -41,7 +43,9 @@ package struct LoadRun: Sendable {
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
         receipt.finished = UTCTime.now.description
         switch outcome {
-        case .success: return Result(receipt: receipt, receiptFile: try write(receipt))
+        case .success:
+            return Result(
+                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target))
         case .failure(let error):
             receipt.note(error)
             throw LoadFailure(error, receipt: Swift.Result { try write(receipt) })
