@@ -87,5 +87,8 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(of: "Splitting", ["CGear", systemPackage]),
+        tests(of: "Archive", ["Files", systemPackage]),
+        tests(of: "Palette", ["OCI"]),
     ]
 )
