@@ -90,5 +90,9 @@ let package = Package(
         tests(of: "Splitting", ["CGear", systemPackage]),
         tests(of: "Archive", ["Files", systemPackage]),
         tests(of: "Palette", ["OCI"]),
+        tests(of: "RegistryClient", ["OCI", "Cryptography", systemPackage]),
+        tests(of: "Cryptography", [systemPackage]),
+        tests(of: "Trust", ["Cryptography", systemPackage]),
+        tests(of: "PaletteSources", ["OCI", "Palette", "Files", "Cryptography", systemPackage]),
     ]
 )

@@ -32,7 +32,7 @@ package struct OpenFile: ~Copyable, Sendable {
     }
 
     /// Opens an existing file for direct writing past the page cache, or `nil` where the file system refuses.
-    package static func writingDirectly(_ path: FilePath) -> OpenFile? {
+    static func writingDirectly(_ path: FilePath) -> OpenFile? {
         let raw = unsafe Glibc.open(path.string, O_WRONLY | O_CLOEXEC | dray_o_direct)
         return raw < 0 ? nil : OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
     }

@@ -18,6 +18,9 @@ package struct Digest: Hashable, Sendable {
         self.words = words
     }
 
+    /// Takes the hash as four big-endian 64-bit words.
+    package init(bigEndianWords words: SIMD4<UInt64>) { self.words = words }
+
     /// Takes 64 lower-case hex digits; `nil` for anything else.
     package init?(hex: some StringProtocol) {
         guard let bytes = [UInt8](lowercaseHex: hex) else { return nil }
@@ -39,6 +42,16 @@ package struct Digest: Hashable, Sendable {
 
     /// 64 lower-case hex digits without the algorithm, as file names use them.
     package var hex: String { bytes.lowercaseHex }
+}
+
+extension Digest: Comparable {
+    /// Bytewise order.
+    package static func < (left: Digest, right: Digest) -> Bool {
+        for index in 0..<4 where left.words[index] != right.words[index] {
+            return left.words[index] < right.words[index]
+        }
+        return false
+    }
 }
 
 extension Digest: CustomStringConvertible {

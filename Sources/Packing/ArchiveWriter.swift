@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Compression
+internal import Files
+internal import OCI
+internal import SystemPackage
+
+/// Writes the archive volumes: tar members into frames, frames into volumes (docs/format.md, "Archive volume").
+///
+/// Where a member goes depends only on what came before it, never on timing: the same members give the same bytes. After
+/// a crash the same members are given again; frames that the journal knows are counted, not written.
+final class ArchiveWriter {
+    struct Settings {
+        var folder: FilePath
+        /// File names are `<prefix>.NNN.tar.zst`.
+        var prefix: String
+        /// Bytes that no volume may exceed; 0 for no limit.
+        var volumeSize: UInt64
+        var level: Int
+        var threads: Int
+    }
+
+    /// An archive volume, in the order of writing.
+    struct VolumeEntry {
+        let number: Int
+        var finished: FinishedVolume?
+    }
+
+    /// A member smaller than this shares a frame; a frame that holds as much is closed.
+    private static let sharedLength = 1 << 20
+    /// A part shorter than this is not worth a member of its own.
+    private static let leastPart: UInt64 = 64 << 10
+
+    let settings: Settings
+    private let compressor: FrameCompressor
+    private let pool: BufferPool
+    let lanes: VolumeLanes
+    /// Frames of an earlier run that are on the disk.
+    private let replayed: [Frame]
+    private(set) var frames: [Frame] = []
+    private(set) var settledFrames = 0
+    private(set) var volumes: [VolumeEntry] = []
+    private var inFlight: [EncodeJob] = []
+    private var inFlightBound: UInt64 = 0
+    private var open: Buffer
+    private var position: UInt64 = 0
+    private var nextNumber = 2
+    private(set) var file: VolumeFile?
+    private var member: Member?
+    /// Called when more of the current volume has been flushed.
+    var onFlush: (() throws -> Void)?
+    /// Called when a volume is whole, with its ordinal.
+    var onVolumeFinished: ((Int, FinishedVolume) throws -> Void)?
+
+    private struct Member {
+        let name: String
+        let size: UInt64
+        var unwritten: UInt64
+        var partLeft: UInt64
+        var partSize: UInt64
+        /// 0 while the member is whole.
+        var partNumber: Int
+        var parts: [Part]
+        let isShared: Bool
+    }
+
+    init(_ settings: Settings, pool: BufferPool, lanes: VolumeLanes) {
+        self.settings = settings
+        self.pool = pool
+        self.lanes = lanes
+        replayed = []
+        compressor = FrameCompressor(threads: settings.threads, level: settings.level)
+        open = compressor.content()
+    }
+
+    /// Goes on after the first `chunkFrames` frames of `journaled`, which hold whole chunks; the others hold the beginning
+    /// of a chunk that is given again.
+    init(
+        _ settings: Settings, pool: BufferPool, lanes: VolumeLanes, journaled: [Frame], chunkFrames: Int,
+        finished: [Int: FinishedVolume]
+    ) {
+        self.settings = settings
+        self.pool = pool
+        self.lanes = lanes
+        replayed = journaled
+        compressor = FrameCompressor(threads: settings.threads, level: settings.level)
+        open = compressor.content()
+        frames = Array(journaled[0..<chunkFrames])
+        settledFrames = chunkFrames
+        guard let last = frames.last else {
+            finishedEarlier = finished
+            return
+        }
+        for ordinal in 0...Int(last.volume) {
+            volumes.append(VolumeEntry(number: ordinal + 2, finished: finished[ordinal]))
+        }
+        finishedEarlier = finished
+        nextNumber = volumes.count + 2
+        position = last.offset + UInt64(last.storedLength)
+        isInVolume = !(volumes[Int(last.volume)].finished != nil && chunkFrames == lastFrameEnd(of: last.volume))
+    }
+
+    private var finishedEarlier: [Int: FinishedVolume] = [:]
+    private var isInVolume = false
+
+    private func lastFrameEnd(of volume: UInt32) -> Int { replayed.lastIndex { $0.volume == volume }.map { $0 + 1 } ?? 0 }
+
+    deinit { compressor.discard(open) }
+
+    // MARK: Members
+
+    /// Begins a member; its bytes follow in `append`, exactly `size` of them.
+    func begin(_ name: String, size: UInt64) throws {
+        precondition(member == nil)
+        let length = TarHeader.memberLength(size: size)
+        var shared = length < ArchiveWriter.sharedLength
+        if shared, try !fits(UInt64(open.count) + length) {
+            try finishVolume()
+            shared = try fits(length)
+        }
+        member = Member(
+            name: name, size: size, unwritten: size, partLeft: 0, partSize: 0, partNumber: 0, parts: [], isShared: shared)
+        if shared {
+            enterVolume()
+            startPart(size: size, name: name)
+        } else {
+            try closeFrame()
+            try startNextPart()
+        }
+    }
+
+    func append(_ bytes: RawSpan) throws {
+        var start = 0
+        while start < bytes.byteCount {
+            guard let current = member, current.unwritten > 0 else { preconditionFailure("more bytes than announced") }
+            if current.partLeft == 0 {
+                try endPart()
+                try finishVolume()
+                try startNextPart()
+                continue
+            }
+            if open.count == maximumFrameLength { try closeFrame() }
+            let count = min(bytes.byteCount - start, maximumFrameLength - open.count, Int(clamping: current.partLeft))
+            open.append(bytes.extracting(start..<start + count))
+            member?.partLeft -= UInt64(count)
+            member?.unwritten -= UInt64(count)
+            start += count
+        }
+    }
+
+    /// Ends the member; where its bytes lie.
+    func end() throws -> [Part] {
+        guard let ended = member, ended.unwritten == 0 else { preconditionFailure("fewer bytes than announced") }
+        try endPart()
+        if !ended.isShared || open.count >= ArchiveWriter.sharedLength { try closeFrame() }
+        member = nil
+        return ended.parts
+    }
+
+    private func startNextPart() throws {
+        guard var current = member else { return }
+        var size = try partSize(for: current.unwritten)
+        if size < min(current.unwritten, ArchiveWriter.leastPart) {
+            try finishVolume()
+            size = try partSize(for: current.unwritten)
+            guard size >= min(current.unwritten, ArchiveWriter.leastPart) else {
+                throw PackError.volumeSizeTooSmall(settings.volumeSize, needed: 1 << 20)
+            }
+        }
+        enterVolume()
+        if size < current.unwritten || current.partNumber > 0 { current.partNumber += 1 }
+        member = current
+        let suffix = current.partNumber == 0 ? "" : ".part" + String(current.partNumber).leftPadded(to: 4)
+        startPart(size: size, name: current.name + suffix)
+    }
+
+    private func startPart(size: UInt64, name: String) {
+        open.append(TarHeader.file(name, size: size))
+        member?.partSize = size
+        member?.partLeft = size
+        guard size > 0 else { return }
+        member?.parts.append(Part(frame: UInt32(frames.count), offset: UInt32(open.count), length: size))
+    }
+
+    private func endPart() throws {
+        guard let current = member else { return }
+        let padding = TarHeader.padding(after: current.partSize)
+        if open.count + padding > maximumFrameLength { try closeFrame() }
+        open.appendZeros(padding)
+        if !current.isShared { try closeFrame() }
+    }
+
+    // MARK: Room
+
+    private static let trailerBound = UInt64(RawFrame.size(of: TarHeader.trailerLength))
+
+    /// Whether an open frame of `raw` bytes and the trailer fit, however badly everything compresses.
+    private func fits(_ raw: UInt64) throws -> Bool {
+        guard settings.volumeSize > 0 else { return true }
+        let needed = UInt64(RawFrame.size(of: Int(raw))) + ArchiveWriter.trailerBound
+        if position + inFlightBound + needed <= settings.volumeSize { return true }
+        try settleAll()
+        return position + needed <= settings.volumeSize
+    }
+
+    /// How much of `wanted` bytes the current volume takes as one member that begins a frame.
+    private func partSize(for wanted: UInt64) throws -> UInt64 {
+        guard settings.volumeSize > 0 else { return wanted }
+        if position + inFlightBound + ArchiveWriter.storedBound(wanted) <= settings.volumeSize { return wanted }
+        try settleAll()
+        guard position + ArchiveWriter.storedBound(wanted) > settings.volumeSize else { return wanted }
+        let reserve = position + ArchiveWriter.trailerBound
+        guard settings.volumeSize > reserve else { return 0 }
+        let frame = UInt64(RawFrame.size(of: maximumFrameLength))
+        let (whole, rest) = (settings.volumeSize - reserve).quotientAndRemainder(dividingBy: frame)
+        let overhead = 9 + 3 * (rest / UInt64(RawFrame.blockSize) + 1)
+        let raw = whole * UInt64(maximumFrameLength) + (rest > overhead ? rest - overhead : 0)
+        let header: UInt64 = raw >= 1 << 33 ? 1536 : 512
+        return raw / 512 * 512 > header ? raw / 512 * 512 - header : 0
+    }
+
+    /// The most bytes that a member of `size` and the trailer can take.
+    private static func storedBound(_ size: UInt64) -> UInt64 {
+        let (whole, rest) = TarHeader.memberLength(size: size).quotientAndRemainder(dividingBy: UInt64(maximumFrameLength))
+        return whole * UInt64(RawFrame.size(of: maximumFrameLength)) + UInt64(RawFrame.size(of: Int(rest))) + trailerBound
+    }
+
+    // MARK: Frames
+
+    private func closeFrame() throws {
+        guard open.count > 0 else { return }
+        let number = frames.count
+        let raw = open.count
+        if number < replayed.count {
+            let frame = replayed[number]
+            guard frame.rawLength == UInt32(raw) else { throw PackError.planChanged }
+            frames.append(frame)
+            position = frame.offset + UInt64(frame.storedLength)
+            settledFrames = frames.count
+            open.count = 0
+            return
+        }
+        frames.append(
+            Frame(volume: UInt32(volumes.count - 1), encoding: .zstd, offset: 0, storedLength: 0, rawLength: UInt32(raw)))
+        if inFlight.count == compressor.width { try settleOne() }
+        inFlight.append(compressor.start(open, number: number))
+        inFlightBound += UInt64(RawFrame.size(of: raw))
+        open = compressor.content()
+    }
+
+    private func settleOne() throws {
+        let job = inFlight.removeFirst()
+        let bound = UInt64(RawFrame.size(of: job.content.count))
+        let file = try openFile()
+        let flushed = file.flushed
+        let stored = try compressor.finish(job) { try file.append($0) }
+        inFlightBound -= bound
+        frames[settledFrames].offset = position
+        frames[settledFrames].storedLength = UInt32(stored)
+        position += UInt64(stored)
+        settledFrames += 1
+        if file.flushed > flushed { try onFlush?() }
+    }
+
+    private func settleAll() throws {
+        while !inFlight.isEmpty { try settleOne() }
+    }
+
+    // MARK: Volumes
+
+    private func enterVolume() {
+        guard !isInVolume else { return }
+        volumes.append(VolumeEntry(number: nextNumber, finished: finishedEarlier[volumes.count]))
+        nextNumber += 1
+        position = 0
+        isInVolume = true
+    }
+
+    private func openFile() throws -> VolumeFile {
+        if let file { return file }
+        let path = settings.folder.appending(ArchiveWriter.name(settings.prefix, volumes[volumes.count - 1].number))
+        let opened = try VolumeFile(at: path, resumingAt: position, pool: pool, lanes: lanes)
+        file = opened
+        return opened
+    }
+
+    static func name(_ prefix: String, _ number: Int) -> String {
+        "\(prefix).\(String(number).leftPadded(to: 3)).tar.zst"
+    }
+
+    /// Ends the current volume, if there is one; the next member begins another.
+    func finishVolume() throws {
+        try closeFrame()
+        guard isInVolume else { return }
+        open.appendZeros(TarHeader.trailerLength)
+        try closeFrame()
+        try settleAll()
+        let ordinal = volumes.count - 1
+        if volumes[ordinal].finished == nil {
+            let finished = try openFile().finish()
+            volumes[ordinal].finished = finished
+            try onVolumeFinished?(ordinal, finished)
+        }
+        file = nil
+        isInVolume = false
+    }
+
+    /// Makes the next volume the one with number 1.
+    func beginFirstVolume() throws {
+        try finishVolume()
+        let following = nextNumber
+        nextNumber = 1
+        enterVolume()
+        nextNumber = following
+    }
+
+    /// Frames whose bytes have all been handed to the disk lane.
+    var flushedFrames: Int {
+        var count = settledFrames
+        guard let file else { return count }
+        while count > 0, Int(frames[count - 1].volume) == volumes.count - 1,
+            frames[count - 1].offset + UInt64(frames[count - 1].storedLength) > file.flushed
+        { count -= 1 }
+        return count
+    }
+}
+
+extension String {
+    /// Zeros in front, up to `width` characters.
+    func leftPadded(to width: Int) -> String { String(repeating: "0", count: max(0, width - count)) + self }
+}

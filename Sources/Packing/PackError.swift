@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Files
+package import OCI
+package import SystemPackage
+
+/// Why a release can't be packed.
+package enum PackError: Error, Equatable {
+    case alreadyRunning(FilePath)
+    case planChanged
+    case bundleExists(FilePath)
+    case partialShorterThanJournal(FilePath)
+    case inputChanged(String)
+    case blobMismatch(Digest, in: String)
+    case blobMissing(Digest, in: String, of: String)
+    case badManifest(Digest, in: String, why: String)
+    case notALayout(String, why: String)
+    case nameTaken(String)
+    case referenceTwice(String, Digest, Digest)
+    case signatureMissing(String, expected: String)
+    case signatureWrong(String)
+    case vendorKeyUnusable(FilePath, why: String)
+    case volumeSizeTooSmall(UInt64, needed: UInt64)
+    case trustUnusable(FilePath, why: String)
+    case keyUnusable(FilePath, why: String)
+    case noSpace(FilePath, missing: UInt64)
+}
+
+extension PackError: ClassifiedError {
+    package var failure: Failure {
+        switch self {
+        case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
+        case .planChanged, .bundleExists, .nameTaken, .referenceTwice: .refused
+        case .blobMismatch, .blobMissing, .badManifest: .damaged
+        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable: .usage
+        case .signatureMissing, .signatureWrong: .notTrusted
+        case .noSpace: .noSpace
+        }
+    }
+
+    package var missingBytes: UInt64? {
+        if case .noSpace(_, let missing) = self { missing } else { nil }
+    }
+
+    package var description: String {
+        switch self {
+        case .alreadyRunning(let path): "another dray is packing this bundle (it holds \(path)); wait for it to end"
+        case .planChanged:
+            "the inputs or parameters differ from those of the interrupted run; restore them, or begin anew with --restart"
+        case .bundleExists(let path):
+            "\(path) is there and was made from other inputs; choose another --out or version, or remove that folder"
+        case .partialShorterThanJournal(let path):
+            "\(path) is shorter than it was; begin anew with --restart"
+        case .inputChanged(let name): "\(name) changed while it was read; leave it alone and run the same command again"
+        case .blobMismatch(let digest, let place):
+            "in \(place) the blob \(digest) holds other bytes than its name says; fetch it again"
+        case .blobMissing(let digest, let place, let parent):
+            "\(place) lacks \(digest), which \(parent) needs; fetch the whole image"
+        case .badManifest(let digest, let place, let why): "in \(place), \(digest): \(why)"
+        case .notALayout(let place, let why): "\(place) is no OCI image layout: \(why)"
+        case .nameTaken(let name): "two contents would be delivered as \(name); give one of them another name:"
+        case .referenceTwice(let reference, let first, let second):
+            "\(reference) stands for \(first) and for \(second) in this release; leave one out"
+        case .signatureMissing(let name, let expected):
+            "\(name) has no vendor signature (\(expected) is not there); fetch it, or write signature: none"
+        case .signatureWrong(let name):
+            "the vendor signature of \(name) is not valid under any of vendorKeys; fetch both files again"
+        case .vendorKeyUnusable(let path, let why): "the vendor key \(path) can't be used: \(why)"
+        case .volumeSizeTooSmall(let size, let needed):
+            "a volume size of \(size) bytes is too small for this release; use at least \(needed)"
+        case .trustUnusable(let path, let why): "the trust folder \(path) can't be used: \(why)"
+        case .keyUnusable(let path, let why): "the key \(path) can't be used: \(why)"
+        case .noSpace(let path, let missing): "\(path) lacks \(missing) bytes of free space for this bundle"
+        }
+    }
+}

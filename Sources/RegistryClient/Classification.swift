@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CCurl
+
+// What a failure or an answer means for the caller.
+extension RegistryConnection {
+    /// Decides about an answer: 404 and everything below 400 is the caller's, the rest is thrown or may pass.
+    func outcome(of response: Response, _ request: Request) throws(RegistryError) -> Outcome {
+        let status = response.status
+        switch status {
+        case 200..<300, 404: return .answer(response)
+        case 300..<400: throw .redirected(request.line, status: status)
+        default: break
+        }
+        let faults = faults(of: response)
+        guard !Self.saysFull(response) else { throw .noSpace(request.line, faults: faults) }
+        switch status {
+        case 403: throw .denied(request.line, faults: faults)
+        case 408, 429:
+            return .passing(
+                .unavailable(request.line, status: status, faults: faults), retryAfter: response.retryAfter)
+        case 500... where !Self.isFinal(faults):
+            return .passing(
+                .unavailable(request.line, status: status, faults: faults), retryAfter: response.retryAfter)
+        default: throw .refused(request.line, status: status, faults: faults)
+        }
+    }
+
+    /// Decides about a transfer without an answer.
+    func outcome(of failure: TransferFailure, _ request: Request) throws(RegistryError) -> Outcome {
+        switch failure {
+        case .cancelled: throw .cancelled
+        case .tooLarge: throw .answerTooLarge(request.line, limit: request.answerLimit)
+        case .bodyTooShort(let missing): throw .bodyTooShort(request.line, missing: missing)
+        case .body(let error): return .body(error)
+        case .transport(let code, let reason):
+            guard Self.isCertificateProblem(code, reason) else {
+                return .passing(.unreachable(request.line, reason: reason), retryAfter: nil)
+            }
+            throw .certificate(host: request.host, reason: reason)
+        }
+    }
+
+    /// An answer that is none of those the specification gives.
+    func unexpected(_ response: Response, _ request: Request, _ missing: String) -> RegistryError {
+        .malformed(request.line, status: response.status, missing: missing)
+    }
+
+    // Docker's registry passes the system's error number on (28 no space, 122 quota); others write a sentence.
+    static func saysFull(_ response: Response) -> Bool {
+        guard response.status != 507 else { return true }
+        let text = String(decoding: response.body, as: UTF8.self).lowercased()
+        return ["no space left", "disk quota", "storage quota", "quota exceeded", "exceed the configured upper limit"]
+            .contains { text.contains($0) } || text.firstMatch(of: /"err":\s*(28|122)\b/) != nil
+    }
+
+    // Docker's registry answers 500 to a manifest whose foreign layer it lacks; no repetition changes that.
+    private static func isFinal(_ faults: [Fault]) -> Bool {
+        faults.contains { ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID", "DIGEST_INVALID"].contains($0.code) }
+    }
+
+    static func isCertificateProblem(_ code: CURLcode, _ reason: String) -> Bool {
+        switch code {
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR,
+            CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CIPHER:
+            true
+        // A handshake also ends this way when the registry goes down in the middle of it.
+        case CURLE_SSL_CONNECT_ERROR:
+            !["reset", "SSL_ERROR_SYSCALL", "unexpected eof", "Broken pipe", "timeout"].contains { reason.contains($0) }
+        // TLS 1.3 refuses a missing client certificate only after the handshake.
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR: reason.contains("alert")
+        default: false
+        }
+    }
+
+    /// The reasons that an answer gives.
+    func faults(of response: Response) -> [Fault] { Fault.reading(response.body).map { redacted($0) } }
+
+    /// The fault without any secret of ours that the registry may have repeated.
+    private func redacted(_ fault: Fault) -> Fault {
+        guard let credentials = registry.options.credentials, !credentials.password.isEmpty else { return fault }
+        let secrets = [credentials.password, registry.basicAuthorization.map { String($0.dropFirst(6)) } ?? ""]
+        let clean: (String) -> String = { text in
+            secrets.reduce(text) { $1.isEmpty ? $0 : $0.replacing($1, with: "…") }
+        }
+        return Fault(code: clean(fault.code), message: clean(fault.message), detail: fault.detail.map(clean))
+    }
+}
+
+extension Request {
+    /// Scheme, host and port, for messages about the connection.
+    var host: String {
+        let parts = line.url.split(separator: "/", maxSplits: 2)
+        return parts.prefix(2).joined(separator: "//")
+    }
+}

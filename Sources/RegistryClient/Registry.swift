@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import FoundationEssentials
+internal import Synchronization
+
+/// A registry to talk to: its address, how, and what its connections have learned about logging in.
+package final class Registry: Sendable {
+    package let endpoint: Endpoint
+    package let options: RegistryOptions
+    private let login = Mutex(Login())
+
+    private struct Login {
+        var method = LoginMethod.unknown
+        var tokens: [TokenKey: Token] = [:]
+    }
+
+    private struct TokenKey: Hashable {
+        let realm: String
+        let scopes: [String]
+    }
+
+    /// Connects to nothing yet. Throws `credentialsInClear` where credentials would cross a network unencrypted and
+    /// `RegistryOptions.plainHTTP` doesn't allow that.
+    package init(_ endpoint: Endpoint, _ options: RegistryOptions = RegistryOptions()) throws(RegistryError) {
+        let isClear = endpoint.scheme == .http && !endpoint.isLoopback && !options.plainHTTP
+        guard options.credentials == nil || !isClear else { throw .credentialsInClear(endpoint) }
+        self.endpoint = endpoint
+        self.options = options
+    }
+
+    /// A connection for one thread; what any of them learns about logging in, all of them use.
+    package func connection() -> RegistryConnection { RegistryConnection(self) }
+
+    /// How the registry wants requests to be authorised, as far as it has said so.
+    var method: LoginMethod {
+        get { login.withLock { $0.method } }
+        set { login.withLock { $0.method = newValue } }
+    }
+
+    /// The `Authorization` value of Basic authentication, where there are credentials.
+    var basicAuthorization: String? {
+        options.credentials.map { "Basic " + Data("\($0.username):\($0.password)".utf8).base64EncodedString() }
+    }
+
+    /// A token of exactly these scopes that is good for a while.
+    func token(of service: TokenService, for scopes: [String]) -> Token? {
+        let token = login.withLock { $0.tokens[TokenKey(realm: service.realm, scopes: scopes)] }
+        return token.flatMap { $0.expiry > .now ? $0 : nil }
+    }
+
+    /// Keeps a token for all connections; `nil` forgets it.
+    func keep(_ token: Token?, of service: TokenService, for scopes: [String]) {
+        login.withLock { $0.tokens[TokenKey(realm: service.realm, scopes: scopes)] = token }
+    }
+}
+
+/// How requests are authorised.
+enum LoginMethod: Equatable {
+    /// Not asked for yet.
+    case unknown
+    case basic
+    case bearer(TokenService)
+}
+
+/// A Bearer token.
+struct Token {
+    let text: String
+    /// When to get another one, some time before the service stops honouring it.
+    let expiry: ContinuousClock.Instant
+
+    /// Reads a token service's answer; `nil` if it holds none that can stand in a header.
+    init?(reading body: [UInt8]) {
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)),
+            let text = answer.token ?? answer.access_token, !text.isEmpty,
+            text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else { return nil }
+        self.text = text
+        let life = min(max(answer.expires_in ?? 60, 1), 86_400)  // 60 s unless said (token specification)
+        expiry = .now + .seconds(life) * 0.75
+    }
+
+    private struct Answer: Decodable {
+        var token: String?
+        var access_token: String?
+        var expires_in: Int?
+    }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A user name and a password or access token. Nothing prints the password.
+package struct Credentials: Sendable, Hashable {
+    package let username: String
+    package let password: String
+
+    /// A user name with a colon can't be sent (RFC 7617, section 2); the registry will refuse it.
+    package init(username: String, password: String) {
+        (self.username, self.password) = (username, password)
+    }
+}
+
+extension Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String { "credentials of \(username)" }
+    package var debugDescription: String { description }
+    package var customMirror: Mirror { Mirror(self, children: ["username": username]) }
+}
+
+/// How one registry is spoken to.
+package struct RegistryOptions: Sendable {
+    /// PEM file with the only authorities to trust; `nil` for those of the system.
+    package var caCertificate: String?
+    /// PEM file with the certificate (and chain) that this client shows.
+    package var clientCertificate: String?
+    /// PEM file with the key of `clientCertificate`.
+    package var clientKey: String?
+    package var credentials: Credentials?
+    /// Accepts any certificate for any host.
+    package var skipTLSVerify = false
+    /// Allows credentials over `http:` to another machine.
+    package var plainHTTP = false
+    package var retry = RetryPolicy()
+    /// Seconds without a byte in either direction after which a transfer is given up; a closing upload gets more
+    /// (the registry reads the blob again before it answers).
+    package var stallSeconds = 60
+    /// Asked during transfers and waits; once true, calls end with `RegistryError.cancelled`.
+    package var isCancelled: @Sendable () -> Bool = { false }
+
+    package init() {}
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// When a request that failed for a passing reason is sent again.
+package struct RetryPolicy: Sendable {
+    /// How often a request is sent at most, the first time included.
+    package var attempts = 5
+    /// The longest wait before the second attempt; each further one doubles it.
+    package var firstDelay = Duration.milliseconds(200)
+    /// The longest wait that a registry can ask for with `Retry-After`.
+    package var longestDelay = Duration.seconds(300)
+    /// How time passes; waits come in slices of at most 100 ms.
+    package var sleep: @Sendable (Duration) -> Void = RetryPolicy.sleepForReal
+
+    package init() {}
+
+    /// The wait after `attempt` attempts (1 or more). `jitter` in 0..<1 spreads clients over the upper half of the wait,
+    /// so that those refused together don't come back together. A registry's own wish is kept, up to `longestDelay`.
+    package func delay(after attempt: Int, retryAfter: Duration?, jitter: Double) -> Duration {
+        let backoff = firstDelay * (1 << min(max(attempt - 1, 0), 20))
+        let spread = backoff * (0.5 + 0.5 * jitter)
+        return min(max(spread, retryAfter ?? .zero), longestDelay)
+    }
+
+    /// Waits in slices; `false` as soon as `isCancelled` says so.
+    func wait(_ delay: Duration, unless isCancelled: () -> Bool) -> Bool {
+        var left = delay
+        while !isCancelled() {
+            guard left > .zero else { return true }
+            let slice = min(left, .milliseconds(100))
+            sleep(slice)
+            left -= slice
+        }
+        return false
+    }
+
+    private static func sleepForReal(_ delay: Duration) {
+        _ = usleep(UInt32(delay / .microseconds(1)))
+    }
+}

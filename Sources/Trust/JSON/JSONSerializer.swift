@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension JSONValue {
+    /// The one canonical form: members sorted by the bytes of their names, no white space, and of all characters only
+    /// `"`, `\` and those below 0x20 escaped, newline as `\n`. A document read from it and written again is the same.
+    package var canonicalBytes: [UInt8] {
+        var bytes: [UInt8] = []
+        write(to: &bytes)
+        return bytes
+    }
+
+    private func write(to bytes: inout [UInt8]) {
+        switch self {
+        case .object(let members): JSONValue.write(members, to: &bytes)
+        case .array(let elements):
+            bytes.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                element.write(to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .string(let text): JSONValue.write(text, to: &bytes)
+        case .int(let value): bytes += Array(String(value).utf8)
+        case .bool(let value): bytes += Array((value ? "true" : "false").utf8)
+        case .null: bytes += Array("null".utf8)
+        }
+    }
+
+    private static func write(_ members: [String: JSONValue], to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "{"))
+        let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+        for (index, member) in sorted.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            write(member.key, to: &bytes)
+            bytes.append(UInt8(ascii: ":"))
+            member.value.write(to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    private static func write(_ text: String, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+            case 0x0a: bytes += Array("\\n".utf8)
+            case ..<0x20: bytes += Array("\\u00".utf8) + Array([byte].hex.utf8)
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}
