@@ -28,9 +28,11 @@ enum IndexChecks {
         return volumes
     }
 
-    /// Whether `name` can stand below `volumes/`.
+    /// Whether `name` can stand below `volumes/`: printable ASCII that every medium's file system takes.
     static func isVolumeName(_ name: String) -> Bool {
-        name.utf8.count <= 200 && name.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._+-]*/) != nil
+        (1...200).contains(name.utf8.count) && name.utf8.allSatisfy { (32..<127).contains($0) }
+            && !name.contains { #"\/:*?"<>|"#.contains($0) } && !name.hasPrefix(".") && !name.hasPrefix(" ")
+            && !name.hasSuffix(".") && !name.hasSuffix(" ")
     }
 
     /// The frames of each volume, which must tile it.

@@ -57,14 +57,17 @@ package struct OpenFile: ~Copyable, Sendable {
         return FileStatus(status)
     }
 
-    /// Fills `buffer` from `offset` with up to `length` bytes; fewer only at the end of the file. Sets `buffer.count`.
-    package func read(into buffer: Buffer, at offset: UInt64, length: Int) throws(FileError) {
-        precondition(length <= buffer.capacity)
+    /// Fills `buffer`, from its byte `start` on, with up to `length` bytes from `offset` of the file; fewer only at the
+    /// end of the file. Sets `buffer.count` to the end of what was read.
+    package func read(
+        into buffer: Buffer, from start: Int = 0, at offset: UInt64, length: Int
+    ) throws(FileError) {
+        precondition(start >= 0 && start + length <= buffer.capacity)
         var done = 0
         while done < length {
             let count = unsafe buffer.withMemory { memory in
                 unsafe pread(
-                    descriptor.rawValue, memory.baseAddress.map { unsafe $0 + done }, length - done,
+                    descriptor.rawValue, memory.baseAddress.map { unsafe $0 + start + done }, length - done,
                     off_t(offset) + off_t(done))
             }
             if count < 0 && errno == EINTR { continue }
@@ -72,7 +75,7 @@ package struct OpenFile: ~Copyable, Sendable {
             if count == 0 { break }
             done += count
         }
-        buffer.count = done
+        buffer.count = start + done
     }
 
     /// Reads the next bytes of a stream (a pipe, standard input) into `buffer`; 0 at its end.

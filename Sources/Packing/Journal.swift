@@ -16,8 +16,8 @@ enum JournalRecord: Sendable, Equatable {
     case item(ordinal: Int, digest: Digest, size: UInt64)
     /// An archive volume is whole.
     case volume(ordinal: Int, FinishedVolume)
-    /// A plain volume is whole.
-    case plain(ordinal: Int, FinishedVolume)
+    /// A plain volume is whole, and holds these blobs.
+    case plain(ordinal: Int, FinishedVolume, [KnownExtent])
     /// The first bytes of a plain volume are durable.
     case plainProgress(ordinal: Int, length: UInt64)
     /// A small blob that is held back for volume 001; its bytes stand in the journal itself.
@@ -112,8 +112,6 @@ final class Journal: Sendable {
     }
 }
 
-extension FinishedVolume: Equatable {}
-
 /// Records as bytes, with the layouts that the index has.
 extension JournalRecord {
     var type: UInt8 {
@@ -143,11 +141,14 @@ extension JournalRecord {
             bytes.append(UInt32(ordinal))
             bytes += digest.bytes
             bytes.append(size)
-        case .volume(let ordinal, let volume), .plain(let ordinal, let volume):
-            bytes.append(UInt32(ordinal))
-            bytes += volume.digest.bytes
-            bytes.append(volume.length)
-            for block in volume.blocks { bytes += block }
+        case .volume(let ordinal, let volume): bytes.append(volume, ordinal: ordinal)
+        case .plain(let ordinal, let volume, let extents):
+            bytes.append(volume, ordinal: ordinal)
+            for extent in extents {
+                bytes += extent.digest.bytes
+                bytes.append(extent.offset)
+                bytes.append(extent.length)
+            }
         case .plainProgress(let ordinal, let length):
             bytes.append(UInt32(ordinal))
             bytes.append(length)
@@ -167,17 +168,41 @@ extension JournalRecord {
             self = .item(
                 ordinal: Int(payload.integer(at: 0, as: UInt32.self)), digest: payload.digest(at: 4),
                 size: payload.integer(at: 36, as: UInt64.self))
-        case (5, 44...), (6, 44...):
+        case (5, 48...), (6, 48...):
             let ordinal = Int(payload.integer(at: 0, as: UInt32.self))
-            let blocks = stride(from: 44, to: payload.count, by: 32).map { Array(payload[$0..<$0 + 32]) }
+            let end = 48 + 32 * Int(payload.integer(at: 44, as: UInt32.self))
+            guard end <= payload.count, (payload.count - end) % 48 == 0 else { return nil }
             let volume = FinishedVolume(
-                length: payload.integer(at: 36, as: UInt64.self), digest: payload.digest(at: 4), blocks: blocks)
-            self = type == 5 ? .volume(ordinal: ordinal, volume) : .plain(ordinal: ordinal, volume)
+                length: payload.integer(at: 36, as: UInt64.self), digest: payload.digest(at: 4),
+                blocks: stride(from: 48, to: end, by: 32).map { Array(payload[$0..<$0 + 32]) })
+            let extents = stride(from: end, to: payload.count, by: 48).map {
+                KnownExtent(
+                    digest: payload.digest(at: $0), offset: payload.integer(at: $0 + 32, as: UInt64.self),
+                    length: payload.integer(at: $0 + 40, as: UInt64.self))
+            }
+            self = type == 5 ? .volume(ordinal: ordinal, volume) : .plain(ordinal: ordinal, volume, extents)
         case (7, 12):
             self = .plainProgress(
                 ordinal: Int(payload.integer(at: 0, as: UInt32.self)), length: payload.integer(at: 4, as: UInt64.self))
         case (8, 32...): self = .held(payload.digest(at: 0), at: offset + 32, length: payload.count - 32)
         default: return nil
         }
+    }
+}
+
+/// A blob that lies inside a plain file.
+struct KnownExtent: Sendable, Equatable {
+    let digest: Digest
+    let offset: UInt64
+    let length: UInt64
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ volume: FinishedVolume, ordinal: Int) {
+        append(UInt32(ordinal))
+        self += volume.digest.bytes
+        append(volume.length)
+        append(UInt32(volume.blocks.count))
+        for block in volume.blocks { self += block }
     }
 }

@@ -24,6 +24,7 @@ package enum PackError: Error, Equatable {
     case trustUnusable(FilePath, why: String)
     case keyUnusable(FilePath, why: String)
     case noSpace(FilePath, missing: UInt64)
+    case plainTooLarge(String, size: UInt64, volumeSize: UInt64)
 }
 
 extension PackError: ClassifiedError {
@@ -32,7 +33,7 @@ extension PackError: ClassifiedError {
         case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
         case .planChanged, .bundleExists, .nameTaken, .referenceTwice: .refused
         case .blobMismatch, .blobMissing, .badManifest: .damaged
-        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable: .usage
+        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable, .plainTooLarge: .usage
         case .signatureMissing, .signatureWrong: .notTrusted
         case .noSpace: .noSpace
         }
@@ -70,6 +71,9 @@ extension PackError: ClassifiedError {
             "a volume size of \(size) bytes is too small for this release; use at least \(needed)"
         case .trustUnusable(let path, let why): "the trust folder \(path) can't be used: \(why)"
         case .keyUnusable(let path, let why): "the key \(path) can't be used: \(why)"
+        case .plainTooLarge(let name, let size, let volumeSize):
+            "\(name) has \(size) bytes and can't be a plain volume of at most \(volumeSize); leave plain: out, or use "
+                + "a larger --volume-size"
         case .noSpace(let path, let missing): "\(path) lacks \(missing) bytes of free space for this bundle"
         }
     }

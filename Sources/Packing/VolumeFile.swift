@@ -8,7 +8,7 @@ internal import Synchronization
 internal import SystemPackage
 
 /// What is known of a volume file once it is whole.
-struct FinishedVolume: Sendable {
+struct FinishedVolume: Sendable, Equatable {
     let length: UInt64
     let digest: Digest
     let blocks: [[UInt8]]
@@ -110,9 +110,6 @@ final class VolumeFile {
         try lanes.wait()
         return FinishedVolume(length: length, digest: hashes.whole(), blocks: hashes.blocks())
     }
-
-    /// Reads back what was flushed, for comparing on resume.
-    func storedBytes(at offset: UInt64, length: Int) throws -> [UInt8] { try output.bytes(at: offset, length: length) }
 }
 
 /// The lanes that all volumes of one run share.

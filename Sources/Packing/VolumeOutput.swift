@@ -63,8 +63,4 @@ final class VolumeOutput: Sendable {
     func read(into buffer: Buffer, at offset: UInt64, length: Int) throws(FileError) {
         try file.read(into: buffer, at: offset, length: length)
     }
-
-    func bytes(at offset: UInt64, length: Int) throws(FileError) -> [UInt8] {
-        try file.bytes(at: offset, length: length)
-    }
 }

@@ -64,6 +64,11 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
                 + " && { echo -----BEGIN PUBLIC KEY-----; base64 k.der; echo -----END PUBLIC KEY-----; } >public.pem",
             .trust, .failure(.malformed)),
         KeyCase(
+            "trailing bytes in the DER of RSA",
+            rsa(3072) + " && { openssl pkey -in key.pem -pubout -outform DER; printf 0; } >k.der"
+                + " && { echo -----BEGIN PUBLIC KEY-----; base64 k.der; echo -----END PUBLIC KEY-----; } >public.pem",
+            .trust, .failure(.malformed)),
+        KeyCase(
             "a point off the curve",
             curve("P-384")
                 + " && openssl pkey -in key.pem -pubout -outform DER | head -c 119 >k.der && printf 0 >>k.der"

@@ -78,7 +78,8 @@ import Trust
         let oldSnapshot = try Medium(
             targets: first.targets.bytes, snapshot: first.snapshot.bytes, timestampVersion: 3, by: keys)
         #expect(throws: TrustError.rollback(file: "1.snapshot.json", accepted: 2, found: 1)) {
-            try oldSnapshot.verify(from: root, since: second.accepted)
+            // the timestamp alone gives it away, no snapshot is read
+            try root.verified(timestamp: oldSnapshot.timestamp, now: Forge.now, since: second.accepted)
         }
         let header = MetadataHeader(version: 3, issued: Forge.issued, expires: Forge.expires)
         let link = Link(version: 1, to: first.targets.bytes)

@@ -88,8 +88,8 @@ import Trust
         #expect(UTCTime(secondsSince1970: seconds).description == text)
     }
 
-    @Test func `reads and writes every day of four centuries`() {
-        for day in stride(from: Int64(0), to: 146_097 + 1000, by: 1) {
+    @Test func `reads and writes days of four centuries`() {
+        for day in stride(from: Int64(0), to: 146_097 + 1000, by: 29) {
             let time = UTCTime(secondsSince1970: day * 86_400 + 3661)
             #expect(UTCTime(time.description) == time)
         }

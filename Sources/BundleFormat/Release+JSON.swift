@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import OCI
+package import Trust
+
+extension Release {
+    /// The bytes of `release.json`.
+    package var encoded: [UInt8] {
+        let members: [String: JSONValue?] = [
+            "format": .int(Release.format), "product": .string(product), "version": .string(version),
+            "edition": .string(edition), "supportEnd": supportEnd.map(JSONValue.string),
+            "features": .array(features.map(JSONValue.string)), "base": .null,
+            "index": .object([
+                "length": .int(Int64(index.length)), "sha256": .string(index.sha256.hex), "sha512": .string(index.sha512),
+            ]),
+            "volumeSize": .int(Int64(volumeSize)),
+            "vendorKeys": .array(vendorKeys.map { .object(["sha256": .string($0.hex)]) }),
+            "contents": .array(contents.map(\.json)), "files": .array(files.map(\.json)),
+            "references": .array(references.map(\.json)),
+            "requires": .object([
+                "mediaTypes": .array(requirements.mediaTypes.map(JSONValue.string)),
+                "largestBlob": .int(Int64(requirements.largestBlob)),
+                "registryBytes": .int(Int64(requirements.registryBytes)), "referrers": .bool(false),
+            ]),
+        ]
+        return JSONValue.object(members.compactMapValues(\.self)).canonicalBytes
+    }
+
+    /// Reads verified bytes. Throws `JSONError`, and `ReleaseError` for another format or an unknown feature.
+    package init(parsing bytes: [UInt8]) throws {
+        let limits = JSONLimits.document(bytes: Release.maximumSize, values: 5_000_000)
+        let document = JSONCursor(try JSONValue(parsing: bytes, limits))
+        let format = try document["format"].int()
+        guard format == Release.format else { throw ReleaseError.otherFormat(format) }
+        let features = try document["features"].elements().map { element throws(JSONError) in try element.string() }
+        if let unknown = features.first { throw ReleaseError.unknownFeature(unknown) }
+        let index = try document["index"]
+        self.init(
+            product: try document["product"].string(), version: try document["version"].string(),
+            edition: try document["edition"].string(),
+            index: IndexFile(
+                length: UInt64(try index["length"].int()), sha256: try index["sha256"].bareDigest(),
+                sha512: try index["sha512"].string()),
+            volumeSize: UInt64(try document["volumeSize"].int()))
+        supportEnd = try document.optional("supportEnd")?.string()
+        vendorKeys = try document["vendorKeys"].elements().map { try $0["sha256"].bareDigest() }
+        contents = try document["contents"].elements().map(Content.init)
+        files = try document["files"].elements().map(DeliveredFile.init)
+        references = try document["references"].elements().map(ReleaseReference.init)
+        let requires = try document["requires"]
+        requirements.mediaTypes = try requires["mediaTypes"].elements().map { try $0.string() }
+        requirements.largestBlob = UInt64(try requires["largestBlob"].int())
+        requirements.registryBytes = UInt64(try requires["registryBytes"].int())
+    }
+}
+
+/// Why a genuine `release.json` can't be used by this version.
+package enum ReleaseError: Error, Equatable {
+    case otherFormat(Int64)
+    case unknownFeature(String)
+}
+
+extension ReleaseError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .otherFormat(let format): "the bundle has format \(format), this Dray reads 1; use a newer one"
+        case .unknownFeature(let name): "the bundle needs the feature \"\(name)\"; use a newer Dray"
+        }
+    }
+}
+
+extension JSONCursor {
+    /// A digest written `sha256:<hex>`.
+    package func digest() throws -> Digest { try Digest(parsing: string()) }
+
+    /// A SHA-256 written as 64 hex digits.
+    package func bareDigest() throws -> Digest {
+        guard let digest = Digest(hex: try string()) else { throw invalid("64 lower-case hex digits") }
+        return digest
+    }
+
+    /// A number of bytes.
+    package func size() throws -> UInt64 { UInt64(try int()) }
+}
+
+extension Release.Content {
+    fileprivate var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "kind": .string(kind), "name": .string(name), "delivered": .array(delivered.map(JSONValue.string)),
+        ]
+        if let digest { members["digest"] = .string(digest.description) }
+        if let size { members["size"] = .int(Int64(size)) }
+        switch vendorSignature {
+        case .key(let key): members["vendorSignature"] = .object(["key": .string(key.hex)])
+        case .waived: members["vendorSignature"] = .string("none")
+        case .notApplicable: break
+        }
+        return .object(members)
+    }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        let signature: Release.VendorSignature
+        switch try cursor.optional("vendorSignature") {
+        case nil: signature = .notApplicable
+        case let value? where value.value == .string("none"): signature = .waived
+        case let value?: signature = .key(try value["key"].bareDigest())
+        }
+        self.init(
+            kind: try cursor["kind"].string(), name: try cursor["name"].string(),
+            digest: try cursor.optional("digest")?.digest(), size: try cursor.optional("size")?.size(),
+            delivered: try cursor["delivered"].elements().map { try $0.string() }, vendorSignature: signature)
+    }
+}
+
+extension Release.DeliveredFile {
+    fileprivate var json: JSONValue {
+        let signatureValue: JSONValue =
+            signature.map {
+                .object([
+                    "name": .string($0.name), "digest": .string($0.digest.description), "size": .int(Int64($0.size)),
+                ])
+            } ?? .null
+        return .object([
+            "name": .string(name), "kind": .string(kind), "digest": .string(digest.description),
+            "size": .int(Int64(size)), "signature": signatureValue,
+        ])
+    }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        let signature = try cursor["signature"]
+        self.init(
+            name: try cursor["name"].string(), kind: try cursor["kind"].string(),
+            digest: try cursor["digest"].digest(), size: try cursor["size"].size(),
+            signature: signature.value == .null
+                ? nil
+                : Release.SignatureFile(
+                    name: try signature["name"].string(), digest: try signature["digest"].digest(),
+                    size: try signature["size"].size()))
+    }
+}
+
+extension ReleaseReference {
+    fileprivate var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "repository": .string(repository), "digest": .string(descriptor.digest.description),
+            "mediaType": .string(descriptor.mediaType), "size": .int(descriptor.size), "kind": .string(kind),
+            "source": .string(source), "movable": .bool(mayMove),
+        ]
+        if let tag { members["tag"] = .string(tag) }
+        return .object(members)
+    }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        self.init(
+            repository: try cursor["repository"].string(), tag: try cursor.optional("tag")?.string(),
+            descriptor: Descriptor(
+                mediaType: try cursor["mediaType"].string(), digest: try cursor["digest"].digest(),
+                size: try cursor["size"].int()),
+            kind: try cursor["kind"].string(), source: try cursor["source"].string(),
+            mayMove: try cursor["movable"].bool())
+        guard Reference.isRepository(repository), tag.map(Reference.isTag) ?? true else {
+            throw cursor.invalid("a repository name and a tag")
+        }
+    }
+}

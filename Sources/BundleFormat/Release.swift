@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import OCI
+
+/// What a bundle is and what it delivers: the file `release.json` (docs/format.md).
+package struct Release: Sendable, Equatable {
+    /// The only format that this version reads and writes.
+    package static let format: Int64 = 1
+    /// The most bytes of the file: some 100,000 references.
+    package static let maximumSize = 64 << 20
+
+    package var product: String
+    package var version: String
+    /// `palette` or `vertex`.
+    package var edition: String
+    /// `YYYY-MM-DD`.
+    package var supportEnd: String?
+    /// Names of what a reader must know to use the bundle; none yet.
+    package var features: [String] = []
+    package var index: IndexFile
+    /// Bytes that no volume exceeds; 0 for no limit.
+    package var volumeSize: UInt64
+    /// SHA-256 of each vendor key file that signatures were checked with.
+    package var vendorKeys: [Digest] = []
+    package var contents: [Content] = []
+    package var files: [DeliveredFile] = []
+    package var references: [ReleaseReference] = []
+    package var requirements = Requirements()
+
+    package init(product: String, version: String, edition: String, index: IndexFile, volumeSize: UInt64) {
+        (self.product, self.version, self.edition) = (product, version, edition)
+        (self.index, self.volumeSize) = (index, volumeSize)
+    }
+
+    /// `<product>-<version>`.
+    package var name: String { "\(product)-\(version)" }
+
+    /// The index by length and hashes.
+    package struct IndexFile: Sendable, Equatable {
+        package var length: UInt64
+        package var sha256: Digest
+        /// 128 lower-case hex digits.
+        package var sha512: String
+
+        package init(length: UInt64, sha256: Digest, sha512: String) {
+            (self.length, self.sha256, self.sha512) = (length, sha256, sha512)
+        }
+    }
+
+    /// One input of the release.
+    package struct Content: Sendable, Equatable {
+        /// `iso`, `bundle`, `layout`, `packs` or `file`.
+        package var kind: String
+        package var name: String
+        /// Of the file; absent for a folder.
+        package var digest: Digest?
+        package var size: UInt64?
+        /// `file`, `registry` or both.
+        package var delivered: [String]
+        package var vendorSignature: VendorSignature
+
+        package init(
+            kind: String, name: String, digest: Digest? = nil, size: UInt64? = nil, delivered: [String],
+            vendorSignature: VendorSignature
+        ) {
+            (self.kind, self.name, self.digest, self.size) = (kind, name, digest, size)
+            (self.delivered, self.vendorSignature) = (delivered, vendorSignature)
+        }
+    }
+
+    package enum VendorSignature: Sendable, Equatable {
+        /// Valid under the key of this SHA-256.
+        case key(Digest)
+        /// The publisher waived it: `signature: none`.
+        case waived
+        /// An input of this kind has none.
+        case notApplicable
+    }
+
+    /// A file that can be written out.
+    package struct DeliveredFile: Sendable, Equatable {
+        package var name: String
+        package var kind: String
+        package var digest: Digest
+        package var size: UInt64
+        /// The vendor's signature file that goes with it.
+        package var signature: SignatureFile?
+
+        package init(name: String, kind: String, digest: Digest, size: UInt64, signature: SignatureFile?) {
+            (self.name, self.kind, self.digest, self.size) = (name, kind, digest, size)
+            self.signature = signature
+        }
+    }
+
+    package struct SignatureFile: Sendable, Equatable {
+        package var name: String
+        package var digest: Digest
+        package var size: UInt64
+
+        package init(name: String, digest: Digest, size: UInt64) {
+            (self.name, self.digest, self.size) = (name, digest, size)
+        }
+    }
+
+    /// What the target must be able to do and hold.
+    package struct Requirements: Sendable, Equatable {
+        /// Media types of the manifests, sorted.
+        package var mediaTypes: [String] = []
+        /// Bytes.
+        package var largestBlob: UInt64 = 0
+        /// Bytes of all registry content, each blob once.
+        package var registryBytes: UInt64 = 0
+
+        package init() {}
+    }
+}
+
+/// A manifest that `load` sends, and the tag it gives it.
+package struct ReleaseReference: Sendable, Equatable {
+    /// Below the target's base path.
+    package var repository: String
+    /// Absent for a manifest that is only sent by digest.
+    package var tag: String?
+    package var descriptor: Descriptor
+    /// `image`, `artifact`, `pack` or `bundleDefinition`.
+    package var kind: String
+    /// The reference as the input had it.
+    package var source: String
+    /// Whether the tag may point elsewhere than before.
+    package var mayMove: Bool
+
+    package init(
+        repository: String, tag: String?, descriptor: Descriptor, kind: String, source: String, mayMove: Bool = false
+    ) {
+        (self.repository, self.tag, self.descriptor) = (repository, tag, descriptor)
+        (self.kind, self.source, self.mayMove) = (kind, source, mayMove)
+    }
+
+    /// `<repository>:<tag>` or `<repository>@<digest>`.
+    package var name: String { tag.map { "\(repository):\($0)" } ?? "\(repository)@\(descriptor.digest)" }
+}

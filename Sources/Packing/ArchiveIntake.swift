@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Archive
+internal import BundleFormat
+internal import Files
+internal import OCI
+internal import SystemPackage
+
+/// Takes in the registry content of a vendor's archive in one pass: an OCI layout in a tar, with any prefix and order.
+/// Its raw bytes are hashed, and where it is delivered as a plain file copied, in the same pass.
+struct ArchiveIntake {
+    let builder: BundleBuilder
+    let reader: InputReader
+
+    struct Result {
+        /// Of the archive file.
+        let digest: Digest
+        let entries: [Descriptor]
+        let graph: ManifestGraph
+        /// Members that are no part of a layout and go to no registry.
+        let otherMembers: Int
+    }
+
+    /// Takes the archive in, or what an interrupted run has taken in. `ordinal` is that of its items and plain volume; the
+    /// next number keeps the digest of its `index.json`.
+    func take(_ path: FilePath, ordinal: Int, size: UInt64, plainName: String?) throws -> Result {
+        if let whole = builder.item(ordinal), let index = builder.item(ordinal + 1),
+            let bytes = try builder.heldBytes(index.digest)
+        {
+            if let plainName { _ = try builder.plainVolume(ordinal, name: plainName) }
+            reader.progress.add(Int(clamping: size))
+            let (entries, graph) = try walk(bytes, place: path.string)
+            return Result(digest: whole.digest, entries: entries, graph: graph, otherMembers: 0)
+        }
+        let source = try RawSource(path, size: size, reader: reader)
+        defer { source.release() }
+        let volume = try plainName.flatMap { try builder.plainVolume(ordinal, name: $0) }
+        source.volume = volume
+        source.resumed = volume?.length ?? 0
+        let archive = try ArchiveReader { try source.next() }
+        var index: [UInt8]?
+        var others = 0
+        while let entry = try archive.next() {
+            guard entry.kind == .file else { continue }
+            let parts = entry.name.split(separator: "/")
+            if parts.last == "index.json", index == nil {
+                index = try contents(of: archive, entry, limit: LayoutFolder.maximumIndex)
+            } else if parts.count >= 3, parts[parts.count - 3] == "blobs", parts[parts.count - 2] == "sha256",
+                let digest = Digest(hex: parts[parts.count - 1])
+            {
+                let blobs = BlobIntake(builder: builder, reader: reader)
+                try blobs.take(digest, size: entry.size, place: path.string) { try archive.read(into: $0) }
+            } else if parts.last != "oci-layout" {
+                others += 1
+            }
+        }
+        try archive.finish()
+        try reader.identity.wait()
+        guard let index else { throw PackError.notALayout(path.string, why: "it holds no index.json") }
+        let digest = source.finish()
+        if let volume { try builder.finishPlain(ordinal, volume, extents: []) }
+        let (entries, graph) = try walk(index, place: path.string)
+        let indexDigest = Digest(of: index)
+        try builder.hold(indexDigest, index)
+        builder.finish(item: ordinal, digest: digest, size: size)
+        builder.finish(item: ordinal + 1, digest: indexDigest, size: UInt64(index.count))
+        return Result(digest: digest, entries: entries, graph: graph, otherMembers: others)
+    }
+
+    private func contents(of archive: ArchiveReader, _ entry: ArchiveEntry, limit: Int) throws -> [UInt8] {
+        guard entry.size <= UInt64(limit) else { throw PackError.notALayout(entry.name, why: "it is too large") }
+        let buffer = Buffer(capacity: 1 << 20)
+        var bytes: [UInt8] = []
+        while try archive.read(into: buffer) > 0 {
+            buffer.withBytes { piece in unsafe piece.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+            buffer.count = 0
+        }
+        return bytes
+    }
+
+    private func walk(_ index: [UInt8], place: String) throws -> ([Descriptor], ManifestGraph) {
+        let entries = try LayoutIndex.entries(index, place: place)
+        var graph = ManifestGraph()
+        for entry in entries {
+            try graph.add(entry) { descriptor in
+                guard let bytes = try builder.heldBytes(descriptor.digest) else {
+                    throw PackError.blobMissing(descriptor.digest, in: place, of: "index.json or an index")
+                }
+                return try LayoutIndex.manifest(bytes, descriptor, place: place)
+            }
+        }
+        for blob in graph.blobs where !builder.has(blob.digest) {
+            throw PackError.blobMissing(blob.digest, in: place, of: "a manifest")
+        }
+        return (entries, graph)
+    }
+}
+
+/// The raw bytes of an archive on their way to three readers: libarchive, the hash, and the plain volume if there is one.
+private final class RawSource {
+    private let file: OpenFile
+    private let size: UInt64
+    private let reader: InputReader
+    private let hash = LaneHash()
+    private var offset: UInt64 = 0
+    private var current: Countdown?
+    var volume: VolumeFile?
+    /// Bytes of the volume that an interrupted run wrote.
+    var resumed: UInt64 = 0
+
+    init(_ path: FilePath, size: UInt64, reader: InputReader) throws {
+        file = try OpenFile.reading(path)
+        guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+        (self.size, self.reader) = (size, reader)
+    }
+
+    /// The next piece; the one before it goes back to the pool.
+    func next() throws -> Buffer? {
+        release()
+        guard offset < size else { return nil }
+        try Interruption.check()
+        let buffer = reader.pool.take()
+        let uses = Countdown(2) { [pool = reader.pool] in pool.put(buffer) }
+        let length = Int(min(UInt64(InputReader.pieceLength), size - offset))
+        do {
+            try file.read(into: buffer, at: offset, length: length)
+            guard buffer.count == length else { throw PackError.inputChanged(file.path.string) }
+            let end = offset + UInt64(length)
+            if let volume, end > resumed {
+                let skip = offset < resumed ? Int(resumed - offset) : 0
+                try buffer.withBytes(skip..<length) { try volume.append($0) }
+            }
+        } catch {
+            uses.end()
+            uses.end()
+            throw error
+        }
+        hash.add(buffer, on: reader.extents, ending: uses)
+        current = uses
+        reader.progress.add(length)
+        offset += UInt64(length)
+        return buffer
+    }
+
+    /// Lets go of the piece that was given last.
+    func release() {
+        current?.end()
+        current = nil
+    }
+
+    /// The digest of the whole file.
+    func finish() -> Digest {
+        release()
+        do { try reader.extents.wait() } catch { preconditionFailure("hashing throws nothing") }
+        return hash.finish()
+    }
+}

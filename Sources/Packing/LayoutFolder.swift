@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Files
+internal import FoundationEssentials
+internal import OCI
+internal import SystemPackage
+
+/// An OCI image layout on disk (image-spec 1.1, image-layout.md), with its manifests read.
+struct LayoutFolder {
+    /// The most bytes of an `index.json`.
+    static let maximumIndex = 64 << 20
+
+    let path: FilePath
+    /// The file `index.json`, unchanged.
+    let indexBytes: [UInt8]
+    /// What it lists, in its order; only what was asked for.
+    let entries: [Descriptor]
+    let graph: ManifestGraph
+
+    /// Reads `index.json` and every manifest below the entries named in `references` (all when `nil`).
+    ///
+    /// Throws `PackError.notALayout`, `.blobMissing`, `.blobMismatch`, `.badManifest`.
+    init(_ path: FilePath, references: [String]?) throws {
+        self.path = path
+        guard try path.appending("oci-layout").exists() else {
+            throw PackError.notALayout(path.string, why: "it has no file oci-layout")
+        }
+        indexBytes = try path.appending("index.json").contents(limit: LayoutFolder.maximumIndex)
+        entries = try LayoutIndex.entries(indexBytes, place: path.string, references: references)
+        var graph = ManifestGraph()
+        for entry in entries {
+            try graph.add(entry) { try LayoutFolder.manifest($0, in: path) }
+        }
+        self.graph = graph
+    }
+
+    /// Where a blob lies.
+    func blob(_ digest: Digest) -> FilePath { LayoutFolder.blob(digest, in: path) }
+
+    private static func blob(_ digest: Digest, in path: FilePath) -> FilePath {
+        path.appending("blobs/sha256").appending(digest.hex)
+    }
+
+    private static func manifest(_ descriptor: Descriptor, in path: FilePath) throws -> Manifest {
+        let file = blob(descriptor.digest, in: path)
+        guard try file.exists() else {
+            throw PackError.blobMissing(descriptor.digest, in: path.string, of: "index.json or an index")
+        }
+        let bytes = try file.contents(limit: Manifest.maximumSize)
+        return try LayoutIndex.manifest(bytes, descriptor, place: path.string)
+    }
+}
+
+/// The two documents of a layout, wherever its bytes come from.
+enum LayoutIndex {
+    /// The manifests that an `index.json` lists, or those of them that have one of the reference names.
+    static func entries(_ bytes: [UInt8], place: String, references: [String]? = nil) throws -> [Descriptor] {
+        struct Document: Decodable { var manifests: [Descriptor] }
+        let all: [Descriptor]
+        do {
+            all = try JSONDecoder().decode(Document.self, from: Data(bytes)).manifests
+        } catch {
+            throw PackError.notALayout(place, why: "index.json can't be read: \(error)")
+        }
+        guard let references else { return all }
+        for name in references where !all.contains(where: { $0.referenceName == name }) {
+            throw PackError.notALayout(place, why: "its index.json has no reference \(name)")
+        }
+        return all.filter { $0.referenceName.map(references.contains) ?? false }
+    }
+
+    /// A manifest whose bytes are what its descriptor says.
+    static func manifest(_ bytes: [UInt8], _ descriptor: Descriptor, place: String) throws -> Manifest {
+        guard Int64(bytes.count) == descriptor.size, Digest(of: bytes) == descriptor.digest else {
+            throw PackError.blobMismatch(descriptor.digest, in: place)
+        }
+        do throws(OCI.ManifestError) {
+            return try Manifest(parsing: Data(bytes), mediaType: descriptor.mediaType)
+        } catch {
+            throw PackError.badManifest(descriptor.digest, in: place, why: error.description)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Cryptography
+internal import Files
+internal import Palette
+internal import OCI
+package import PaletteSources
+package import SystemPackage
+
+/// What the user asks of `pack`.
+package struct PackOptions: Sendable {
+    package var manifest: FilePath
+    /// The publisher's trust folder.
+    package var trust: FilePath
+    /// Private keys of the targets, snapshot and timestamp roles.
+    package var keys: [FilePath]
+    package var out: FilePath
+    /// Bytes that no volume may exceed; 0 for no limit.
+    package var volumeSize: UInt64
+    /// zstd's level, 1...19.
+    package var level = 3
+    /// Where journals are kept.
+    package var state: FilePath
+    package var kit: FilePath?
+    /// Begin anew where an interrupted run can't be gone on with.
+    package var restart = false
+    package var threads = 2
+
+    package init(
+        manifest: FilePath, trust: FilePath, keys: [FilePath], out: FilePath, volumeSize: UInt64, state: FilePath
+    ) {
+        (self.manifest, self.trust, self.keys, self.out) = (manifest, trust, keys, out)
+        (self.volumeSize, self.state) = (volumeSize, state)
+    }
+}
+
+/// One input of a release with what is known before it is read.
+package struct PlannedInput: Sendable {
+    /// Its place in the plan; even, so that the next number is free for what belongs to it.
+    package let ordinal: Int
+    package let item: ManifestItem
+    /// Bytes: of the file, of a layout's distinct blobs, of a pack's layer.
+    package let size: UInt64
+    /// Whether it stands on the medium as a file of its own.
+    package let isPlain: Bool
+    let fingerprint: String
+    let layout: LayoutFolder?
+    let pack: PackArtifact?
+}
+
+/// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.
+package struct PackPlan: Sendable {
+    package let release: ReleaseIdentity
+    /// In the order in which they are read: plain files, layouts, packs, archives for the registry, then other files.
+    package let inputs: [PlannedInput]
+    package let vendorKeys: [FilePath]
+    /// SHA-256 over the inputs with their sizes and times, and over the parameters.
+    let id: Digest
+    /// Bytes to read.
+    package var bytesIn: UInt64 { inputs.reduce(0) { $0 + $1.size } }
+    /// Sizes of blobs that are known before anything is read.
+    let knownSizes: Set<UInt64>
+
+    /// Looks at every input without reading content: sizes, times, manifests of layouts, files of packs.
+    ///
+    /// Throws `PackError`, `FileError`, and what pack folders and manifests can be wrong with.
+    package init(_ manifest: ReleaseManifest, _ options: PackOptions) throws {
+        release = manifest.release
+        vendorKeys = manifest.vendorKeys
+        var planned: [PlannedInput] = []
+        for (number, item) in manifest.items.enumerated() {
+            planned.append(try PlannedInput(item, ordinal: 2 * number, volumeSize: options.volumeSize))
+        }
+        inputs = planned.sorted { ($0.stage, $0.ordinal) < ($1.stage, $1.ordinal) }
+        knownSizes = Set(planned.flatMap { $0.layout?.graph.blobs.map { UInt64($0.size) } ?? [] })
+        let keys = try manifest.vendorKeys.map { Digest(of: try $0.contents(limit: 1 << 20)).hex }
+        let release = manifest.release
+        let parameters = [
+            "dray plan 1", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
+            String(options.volumeSize), String(options.level), FrameRules.version,
+        ]
+        id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))
+    }
+}
+
+/// The name of everything that decides which bytes a volume gets, beside the inputs.
+enum FrameRules {
+    static let version = "frames-1"
+}
+
+extension PlannedInput {
+    fileprivate init(_ item: ManifestItem, ordinal: Int, volumeSize: UInt64) throws {
+        self.item = item
+        self.ordinal = ordinal
+        var lines = ["\(ordinal) \(item.kind.rawValue) \(item.path) \(item.name) \(item.signature)"]
+        lines.append(item.deliver.map(\.rawValue).sorted().joined(separator: ","))
+        switch item.kind {
+        case .iso, .bundle, .file:
+            let status = try OpenFile.reading(item.path).status()
+            size = status.size
+            lines.append("\(status.size) \(status.modified)")
+            (layout, pack) = (nil, nil)
+        case .layout:
+            let folder = try LayoutFolder(item.path, references: item.references)
+            let manifests = folder.graph.manifests.reduce(UInt64(0)) { $0 + UInt64($1.manifest.bytes.count) }
+            size = folder.graph.blobs.reduce(manifests) { $0 + UInt64($1.size) }
+            lines.append(Digest(of: folder.indexBytes).hex + " " + (item.references ?? ["*"]).joined(separator: ","))
+            (layout, pack) = (folder, nil)
+        case .packs:
+            let artifact = try PackArtifact.plan(item.path)
+            size = artifact.layerSize
+            lines.append("\(artifact.layerSize)")
+            (layout, pack) = (nil, artifact)
+        }
+        let fits = volumeSize == 0 || size <= volumeSize
+        isPlain = item.kind.isFile && item.deliver.contains(.file) && (item.plain ?? true) && fits
+        if item.plain == true && !fits { throw PackError.plainTooLarge(item.name, size: size, volumeSize: volumeSize) }
+        lines.append(isPlain ? "plain" : "packed")
+        fingerprint = lines.joined(separator: "\n")
+    }
+
+    /// Whether the registry gets content from it.
+    var isForRegistry: Bool { item.deliver.contains(.registry) }
+
+    fileprivate var stage: Int {
+        if isPlain { return 0 }
+        switch item.kind {
+        case .layout: return 1
+        case .packs: return 2
+        case .bundle where isForRegistry: return 3
+        default: return 4
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import FoundationEssentials
+internal import OCI
+internal import Palette
+internal import PaletteSources
+
+/// Collects what the release delivers while its inputs are read, and refuses what contradicts itself.
+struct ReleaseComposer {
+    private(set) var contents: [Release.Content] = []
+    private(set) var files: [Release.DeliveredFile] = []
+    private(set) var references: [ReleaseReference] = []
+    /// Notes for the user: what an input holds and no target gets.
+    private(set) var warnings: [String] = []
+    private var tags: [String: Digest] = [:]
+    private var manifestTypes: Set<String> = []
+    private var registryBlobs: [Digest: UInt64] = [:]
+    /// Lines of the OCI layout's `index.json`.
+    private(set) var layoutEntries: [Descriptor] = []
+
+    /// Notes an input.
+    mutating func add(_ content: Release.Content) { contents.append(content) }
+
+    /// Notes a file that `extract` can write.
+    mutating func add(file: Release.DeliveredFile) { files.append(file) }
+
+    mutating func warn(_ text: String) { warnings.append(text) }
+
+    /// Delivers the entries of a layout with all below them.
+    mutating func add(_ entries: [Descriptor], _ graph: ManifestGraph, place: String) throws {
+        for (descriptor, manifest) in graph.manifests {
+            manifestTypes.insert(descriptor.mediaType)
+            registryBlobs[descriptor.digest] = UInt64(manifest.bytes.count)
+        }
+        for blob in graph.blobs { registryBlobs[blob.digest] = UInt64(blob.size) }
+        let children = Set(graph.manifests.flatMap { $0.manifest.manifests.map(\.digest) })
+        for entry in entries {
+            if let name = entry.referenceName {
+                try add(entry, name: name)
+            } else if !children.contains(entry.digest) {
+                try addUnnamed(entry, graph, place: place)
+            }
+        }
+    }
+
+    private mutating func add(_ entry: Descriptor, name: String) throws {
+        let source = try Reference(parsing: name)
+        let target = try DeliveredReference(source: source, type: entry.annotations?[DeliveredReference.typeAnnotation])
+        try add(
+            ReleaseReference(
+                repository: target.repository, tag: target.tag, descriptor: entry.bare, kind: target.kind.rawValue,
+                source: name, mayMove: target.mayMoveFreely))
+    }
+
+    /// A manifest without a name goes where the manifest is that it is about.
+    private mutating func addUnnamed(_ entry: Descriptor, _ graph: ManifestGraph, place: String) throws {
+        let subject = graph.manifests.first { $0.descriptor.digest == entry.digest }?.manifest.subject?.digest
+        let homes = references.filter { $0.descriptor.digest == subject }.map(\.repository)
+        guard !homes.isEmpty else {
+            return warn("\(place): \(entry.digest) has no reference name and no known subject; it is not delivered")
+        }
+        for repository in Set(homes).sorted() {
+            try add(
+                ReleaseReference(
+                    repository: repository, tag: nil, descriptor: entry.bare, kind: ContentKind.artifact.rawValue,
+                    source: entry.digest.description))
+        }
+    }
+
+    /// Delivers a manifest under a repository and tag; the same twice is one.
+    mutating func add(_ reference: ReleaseReference) throws {
+        if let known = tags[reference.name] {
+            guard known == reference.descriptor.digest else {
+                throw PackError.referenceTwice(reference.name, known, reference.descriptor.digest)
+            }
+            return
+        }
+        tags[reference.name] = reference.descriptor.digest
+        references.append(reference)
+        var entry = reference.descriptor
+        if reference.tag != nil { entry.annotations = [Descriptor.referenceName: reference.source] }
+        layoutEntries.append(entry)
+    }
+
+    /// Counts a blob that the registry gets.
+    mutating func count(blob digest: Digest, size: UInt64) { registryBlobs[digest] = size }
+
+    /// Counts the type of a manifest that the registry gets.
+    mutating func count(manifestType type: String) { manifestTypes.insert(type) }
+
+    /// Digests that the registry or a file needs.
+    var neededObjects: Set<Digest> {
+        Set(registryBlobs.keys).union(files.map(\.digest)).union(files.compactMap { $0.signature?.digest })
+    }
+
+    var requirements: Release.Requirements {
+        var requirements = Release.Requirements()
+        requirements.mediaTypes = manifestTypes.sorted()
+        requirements.largestBlob = registryBlobs.values.max() ?? 0
+        requirements.registryBytes = registryBlobs.values.reduce(0, +)
+        return requirements
+    }
+
+    /// The references in the order in which they are tagged, then by name.
+    var sortedReferences: [ReleaseReference] {
+        references.sorted {
+            let left = ContentKind(rawValue: $0.kind) ?? .image
+            let right = ContentKind(rawValue: $1.kind) ?? .image
+            return left == right ? $0.name < $1.name : left < right
+        }
+    }
+}
+
+extension Descriptor {
+    /// Without annotations, which belong to the place it was found in.
+    fileprivate var bare: Descriptor {
+        Descriptor(mediaType: mediaType, digest: digest, size: size, artifactType: artifactType)
+    }
+}
