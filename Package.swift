@@ -15,8 +15,8 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// A Swift target with the project's settings; a target made any other way is a defect.
-func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func target(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 /// The tests of one target.
@@ -64,6 +64,9 @@ let package = Package(
             [
                 "OCI", "Files", "Cryptography", "Compression", "Archive", "Splitting", "Trust",
                 "BundleFormat", "Palette", "PaletteSources", systemPackage,
+            ],
+            resources: [
+                .embedInCode("Resources/README-VERIFY.txt"), .embedInCode("Resources/rescue.py"),
             ]),
         target(
             "Importing",

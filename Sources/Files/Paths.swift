@@ -95,3 +95,23 @@ extension FilePath {
         try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
     }
 }
+
+extension FilePath {
+    /// This path from the root of the file system; a relative one begins at the current folder.
+    package func absolute() throws(FileError) -> FilePath {
+        if isAbsolute { return lexicallyNormalized() }
+        guard let here = unsafe getcwd(nil, 0) else { throw .last("find the current folder", self) }
+        defer { unsafe free(here) }
+        return FilePath(unsafe String(cString: here)).pushing(self).lexicallyNormalized()
+    }
+
+    /// Bytes of all regular files below this folder.
+    package func totalSize() throws(FileError) -> UInt64 {
+        var total: UInt64 = 0
+        for name in try entries() {
+            guard let status = try appending(name).statusIfPresent(followingLinks: false) else { continue }
+            total += status.isDirectory ? try appending(name).totalSize() : status.isRegular ? status.size : 0
+        }
+        return total
+    }
+}

@@ -18,6 +18,9 @@ package final class Progress: Sendable {
         set { phase.withLock { $0 = newValue } }
     }
 
+    /// Says how many bytes there are to do.
+    package func begin(total bytes: UInt64) { total.store(bytes, ordering: .relaxed) }
+
     /// Counts bytes as done.
     package func add(_ bytes: Int) { done.wrappingAdd(UInt64(bytes), ordering: .relaxed) }
 }

@@ -73,3 +73,11 @@ final class LaneDigest: Sendable {
     var value: Digest? { stored.withLock(\.self) }
     func set(_ digest: Digest) { stored.withLock { $0 = digest } }
 }
+
+/// A digest computed on the caller's thread.
+struct PackHash {
+    private let hasher = Hasher()
+
+    func update(_ bytes: RawSpan) { hasher.update(bytes) }
+    func finish() -> Digest { Digest(hashed: hasher.finish()) }
+}

@@ -5,6 +5,7 @@ internal import Cryptography
 internal import Files
 internal import Palette
 internal import OCI
+internal import Splitting
 package import PaletteSources
 package import SystemPackage
 
@@ -78,7 +79,7 @@ package struct PackPlan: Sendable {
         let release = manifest.release
         let parameters = [
             "dray plan 1", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
-            String(options.volumeSize), String(options.level), FrameRules.version,
+            String(options.volumeSize), String(options.level), FrameRules.version, SplitterName.current,
         ]
         id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))
     }
@@ -132,4 +133,9 @@ extension PlannedInput {
         default: return 4
         }
     }
+}
+
+/// The rule that cuts chunks, as the index names it.
+enum SplitterName {
+    static let current = FastCDC.name
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import BundleFormat
+internal import Cryptography
+package import Files
+internal import FoundationEssentials
+internal import OCI
+internal import Palette
+internal import PaletteSources
+package import SystemPackage
+package import Trust
+
+/// What `pack` made.
+package struct PackResult: Sendable {
+    package var folder: FilePath
+    /// It was there already, made from the same plan.
+    package var wasComplete = false
+    package var bytesIn: UInt64 = 0
+    package var bytesOnMedia: UInt64 = 0
+    package var volumes: [Volume] = []
+    package var chunks = 0
+    package var objects = 0
+    package var references: [ReleaseReference] = []
+    package var files: [Release.DeliveredFile] = []
+    package var warnings: [String] = []
+    /// SHA-256 of `1.root.json`, 64 hex digits.
+    package var fingerprint = ""
+}
+
+/// Packs a release into a signed bundle, or goes on where an interrupted run stopped (docs/format.md).
+///
+/// Throws `PackError`, `PaletteSources.ManifestError`, `FileError`, `TrustError`, `KeyError`, `Interrupted`.
+package func pack(_ options: PackOptions, progress: Progress, now: UTCTime) throws -> PackResult {
+    try Packer(options, progress: progress, now: now).run()
+}
+
+/// The plan that `pack` would carry out.
+package func planPack(_ options: PackOptions) throws -> PackPlan {
+    try PackPlan(ReleaseManifest(reading: options.manifest), options)
+}
+
+private struct Packer {
+    let options: PackOptions
+    let plan: PackPlan
+    let progress: Progress
+    let now: UTCTime
+    let keys: [PrivateKey]
+
+    init(_ options: PackOptions, progress: Progress, now: UTCTime) throws {
+        (self.options, self.progress, self.now) = (options, progress, now)
+        plan = try planPack(options)
+        keys = try options.keys.map { path in
+            var pem = try path.contents(limit: 1 << 20)
+            defer { for index in pem.indices { pem[index] = 0 } }
+            do {
+                return try PrivateKey(pem: pem)
+            } catch {
+                throw PackError.keyUnusable(path, why: "\(error)")
+            }
+        }
+    }
+
+    private var name: String { plan.release.folderName }
+    private var final: FilePath { options.out.appending(name) }
+    private var partial: FilePath { options.out.appending(".\(name).partial") }
+
+    func run() throws -> PackResult {
+        let state = options.state.appending("pack")
+        try state.createDirectories()
+        try options.out.createDirectories()
+        let place = Digest(of: Array(try final.absolute().string.utf8)).hex
+        let done = state.appending("\(place).done")
+        if try final.exists() {
+            guard try done.exists(), try done.contents(limit: 1000) == Array(plan.id.hex.utf8) else {
+                throw PackError.bundleExists(final)
+            }
+            var result = PackResult(folder: final)
+            result.wasComplete = true
+            return result
+        }
+        var trust = try openTrust()
+        let journalPath = state.appending("\(place).journal")
+        let journal = try Journal(at: journalPath, plan: plan.id, restart: try options.restart || !partial.exists())
+        try partial.appending("volumes").createDirectories()
+        progress.begin(total: plan.bytesIn)
+        let result = try build(journal, &trust)
+        try done.replaceContents(with: Array(plan.id.hex.utf8))
+        try partial.rename(to: final)
+        try options.out.syncDirectory()
+        try journalPath.removeFile()
+        return result
+    }
+
+    private func openTrust() throws -> TrustFolder {
+        let trust = try TrustFolder(options.trust)
+        guard trust.root.root.product == plan.release.product else {
+            throw PackError.trustUnusable(
+                options.trust, why: "it belongs to \(trust.root.root.product), the manifest is of \(plan.release.product)")
+        }
+        let releaseKeys = trust.root.root.releaseKeys
+        guard keys.contains(where: { releaseKeys.contains($0.publicKey) }) else {
+            throw PackError.trustUnusable(options.trust, why: "none of the keys given is a release key of its root")
+        }
+        return trust
+    }
+
+    private func build(_ journal: Journal, _ trust: inout TrustFolder) throws -> PackResult {
+        let settings = ArchiveWriter.Settings(
+            folder: partial.appending("volumes"), prefix: name, volumeSize: options.volumeSize, level: options.level,
+            threads: options.threads)
+        let builder = try BundleBuilder(journal: journal, folder: settings.folder, settings: settings)
+        var run = try PackRun(plan: plan, builder: builder, reader: InputReader(progress: progress))
+        try run.takeInputs()
+        progress.label = "index and signatures"
+        try builder.writeFirstVolume(layoutIndex: try layoutIndex(run.composer))
+        let tables = try builder.tables(
+            needed: run.composer.neededObjects, prefix: name, place: options.manifest.string)
+        let index = tables.encoded(splitter: SplitterName.current)
+        let release = release(run, index: index)
+        let metadata = try publish(release, index: index, tables, &trust)
+        var result = PackResult(folder: final)
+        result.bytesIn = plan.bytesIn
+        result.volumes = tables.volumes
+        result.bytesOnMedia = try partial.totalSize()
+        (result.chunks, result.objects) = (tables.chunks.count, tables.objects.count)
+        (result.references, result.files) = (release.references, release.files)
+        result.warnings = run.composer.warnings
+        result.fingerprint = metadata.root.files[1].map { Digest(of: $0).hex } ?? ""
+        return result
+    }
+
+    private func release(_ run: PackRun, index: [UInt8]) -> Release {
+        var release = Release(
+            product: plan.release.product, version: plan.release.version, edition: plan.release.edition.rawValue,
+            index: Release.IndexFile(
+                length: UInt64(index.count), sha256: Digest(of: index),
+                sha512: Hasher.hash(index, .sha512).lowercaseHex),
+            volumeSize: options.volumeSize)
+        release.supportEnd = plan.release.supportEnd
+        release.vendorKeys = run.signatures.keyDigests
+        release.contents = run.composer.contents
+        release.files = run.composer.files
+        release.references = run.composer.sortedReferences
+        release.requirements = run.composer.requirements
+        return release
+    }
+
+    private func publish(
+        _ release: Release, index: [UInt8], _ tables: IndexTables, _ trust: inout TrustFolder
+    ) throws -> TrustedMetadata {
+        let signed = SignedRelease(product: release.product, edition: release.edition, version: release.version)
+        var publisher = BundlePublisher(folder: partial, release: signed)
+        for volume in tables.volumes { publisher.add(volume) }
+        try publisher.write("index", index)
+        try publisher.write("release.json", release.encoded)
+        try publisher.write("README-VERIFY.txt", PackageResources.README_VERIFY_txt)
+        try publisher.write("rescue.py", PackageResources.rescue_py)
+        if let kit = options.kit { try publisher.copyKit(kit) }
+        let expires = release.supportEnd.flatMap(UTCTime.endOfDay) ?? now.adding(days: 548)
+        return try publisher.sign(with: &trust, keys: keys, issued: now, expires: expires)
+    }
+
+    /// The `index.json` of the OCI layout that the unpacked volumes are.
+    private func layoutIndex(_ composer: ReleaseComposer) throws -> [UInt8] {
+        struct Document: Encodable {
+            var schemaVersion = 2
+            var mediaType = MediaType.index
+            var manifests: [Descriptor]
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(Document(manifests: composer.layoutEntries)))
+    }
+}
