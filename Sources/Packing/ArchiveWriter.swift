@@ -304,6 +304,7 @@ final class ArchiveWriter {
         }
         file = nil
         isInVolume = false
+        position = 0
     }
 
     /// Makes the next volume the one with number 1.
