@@ -90,6 +90,8 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(
+            of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "Splitting", ["CGear", systemPackage]),
         tests(of: "Archive", ["Files", systemPackage]),
         tests(of: "Palette", ["OCI"]),

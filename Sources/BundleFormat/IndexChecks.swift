@@ -80,7 +80,8 @@ enum IndexChecks {
             for number in Int(chunk.firstPart)..<Int(nextPart) {
                 let part = bytes.part(at: layout.parts.offset(of: number))
                 guard let ends = part.frame < layout.frames.count ? rawEnds[Int(part.frame)] : nil,
-                    part.length > 0, UInt64(part.offset) < ends.own, part.length <= ends.toVolumeEnd - UInt64(part.offset)
+                    part.length > 0, UInt64(part.offset) < ends.own,
+                    part.length <= ends.toVolumeEnd - UInt64(part.offset)
                 else { throw .invalid("a part outside its volume", at: number) }
                 length += part.length
             }

@@ -29,7 +29,9 @@ package struct Volume: Sendable, Equatable {
     }
 
     /// How many blocks a file of `length` bytes has.
-    package static func blockCount(of length: UInt64) -> Int { Int((length + UInt64(blockSize) - 1) / UInt64(blockSize)) }
+    package static func blockCount(of length: UInt64) -> Int {
+        Int((length + UInt64(blockSize) - 1) / UInt64(blockSize))
+    }
 }
 
 /// A stored range of a volume that decodes alone.

@@ -11,7 +11,8 @@ extension Release {
             "edition": .string(edition), "supportEnd": supportEnd.map(JSONValue.string),
             "features": .array(features.map(JSONValue.string)), "base": .null,
             "index": .object([
-                "length": .int(Int64(index.length)), "sha256": .string(index.sha256.hex), "sha512": .string(index.sha512),
+                "length": .int(Int64(index.length)), "sha256": .string(index.sha256.hex),
+                "sha512": .string(index.sha512),
             ]),
             "volumeSize": .int(Int64(volumeSize)),
             "vendorKeys": .array(vendorKeys.map { .object(["sha256": .string($0.hex)]) }),

@@ -42,12 +42,22 @@ package final class FrameEncoder: @unchecked Sendable {  // an encoder belongs t
     private func compressedLength(_ content: RawSpan) -> Int? {
         let length = content.byteCount
         if length > 2 * FrameEncoder.probeLength {
-            let middle = (length - FrameEncoder.probeLength) / 2
-            let sample = content.extracting(middle..<middle + FrameEncoder.probeLength)
-            guard let size = compress(sample, level: 1), size < FrameEncoder.probeLength / 20 * 19 else { return nil }
+            let sample = sample(of: content)
+            guard let size = compress(unsafe sample.span.bytes, level: 1), size < sample.count / 100 * 97 else {
+                return nil
+            }
         }
         guard let size = compress(content, level: level), size < RawFrame.size(of: length) else { return nil }
         return size
+    }
+
+    /// Pieces from all over the content: a frame may hold small files of many kinds.
+    private func sample(of content: RawSpan) -> [UInt8] {
+        let (pieces, length) = (4, FrameEncoder.probeLength / 4)
+        return (0..<pieces).flatMap { piece in
+            let start = (content.byteCount - length) * (2 * piece + 1) / (2 * pieces)
+            return unsafe content.extracting(start..<start + length).withUnsafeBytes { unsafe Array($0) }
+        }
     }
 
     private func compress(_ content: RawSpan, level: Int32) -> Int? {

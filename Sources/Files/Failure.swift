@@ -29,7 +29,9 @@ package enum Failure: Int32, Sendable, CaseIterable, Comparable {
     package static func < (left: Failure, right: Failure) -> Bool { left.rank < right.rank }
 
     private var rank: Int {
-        let order: [Failure] = [.interrupted, .usage, .notTrusted, .replaced, .expired, .refused, .damaged, .incomplete]
+        let order: [Failure] = [
+            .interrupted, .usage, .notTrusted, .replaced, .expired, .refused, .damaged, .incomplete,
+        ]
         return order.firstIndex(of: self) ?? order.count + Int(rawValue)
     }
 }

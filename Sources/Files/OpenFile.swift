@@ -145,12 +145,10 @@ package struct OpenFile: ~Copyable, Sendable {
         guard ftruncate(descriptor.rawValue, off_t(length)) == 0 else { throw .last("set the length of", path) }
     }
 
-    /// Reserves space without changing the length, so that a full disk shows before data is written. Where the file
-    /// system can't, nothing happens; where it is full, throws.
-    package func reserve(from offset: UInt64, length: UInt64) throws(FileError) {
-        guard dray_reserve(descriptor.rawValue, Int64(offset), Int64(length)) != 0 else { return }
-        let error = FileError.last("reserve space in", path)
-        if error.isOutOfSpace { throw FileError(error.operation, path, error.errno, missingBytes: length) }
+    /// Asks for space without changing the length. Where there is not as much, or the file system can't, nothing
+    /// happens: the write that needs the space will say so.
+    package func reserve(from offset: UInt64, length: UInt64) {
+        _ = dray_reserve(descriptor.rawValue, Int64(offset), Int64(length))
     }
 
     /// Starts writing a range back to the medium without waiting, so that a final sync has little left to do.

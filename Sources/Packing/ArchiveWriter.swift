@@ -104,7 +104,9 @@ final class ArchiveWriter {
     private var finishedEarlier: [Int: FinishedVolume] = [:]
     private var isInVolume = false
 
-    private func lastFrameEnd(of volume: UInt32) -> Int { replayed.lastIndex { $0.volume == volume }.map { $0 + 1 } ?? 0 }
+    private func lastFrameEnd(of volume: UInt32) -> Int {
+        replayed.lastIndex { $0.volume == volume }.map { $0 + 1 } ?? 0
+    }
 
     deinit { compressor.discard(open) }
 
@@ -120,7 +122,8 @@ final class ArchiveWriter {
             shared = try fits(length)
         }
         member = Member(
-            name: name, size: size, unwritten: size, partLeft: 0, partSize: 0, partNumber: 0, parts: [], isShared: shared)
+            name: name, size: size, unwritten: size, partLeft: 0, partSize: 0, partNumber: 0, parts: [],
+            isShared: shared)
         if shared {
             enterVolume()
             startPart(size: size, name: name)
@@ -222,8 +225,10 @@ final class ArchiveWriter {
 
     /// The most bytes that a member of `size` and the trailer can take.
     private static func storedBound(_ size: UInt64) -> UInt64 {
-        let (whole, rest) = TarHeader.memberLength(size: size).quotientAndRemainder(dividingBy: UInt64(maximumFrameLength))
-        return whole * UInt64(RawFrame.size(of: maximumFrameLength)) + UInt64(RawFrame.size(of: Int(rest))) + trailerBound
+        let (whole, rest) = TarHeader.memberLength(size: size).quotientAndRemainder(
+            dividingBy: UInt64(maximumFrameLength))
+        return whole * UInt64(RawFrame.size(of: maximumFrameLength)) + UInt64(RawFrame.size(of: Int(rest)))
+            + trailerBound
     }
 
     // MARK: Frames
@@ -242,7 +247,8 @@ final class ArchiveWriter {
             return
         }
         frames.append(
-            Frame(volume: UInt32(volumes.count - 1), encoding: .zstd, offset: 0, storedLength: 0, rawLength: UInt32(raw)))
+            Frame(
+                volume: UInt32(volumes.count - 1), encoding: .zstd, offset: 0, storedLength: 0, rawLength: UInt32(raw)))
         if inFlight.count == compressor.width { try settleOne() }
         inFlight.append(compressor.start(open, number: number))
         inFlightBound += UInt64(RawFrame.size(of: raw))

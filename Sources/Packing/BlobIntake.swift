@@ -15,13 +15,12 @@ struct BlobIntake {
 
     /// Takes a blob from a file of a layout.
     func take(_ digest: Digest, size: UInt64, file path: FilePath, place: String) throws {
-        guard !builder.has(digest) else {
-            reader.progress.add(Int(clamping: size))
-            return
-        }
-        if registerKnown(digest, size: size) { return reader.progress.add(Int(clamping: size)) }
         let file = try OpenFile.reading(path)
         guard try file.status().size == size else { throw PackError.blobMismatch(digest, in: place) }
+        // Bytes that are there already, from wherever, were checked there: they are not read again.
+        if builder.has(digest) || registerKnown(digest, size: size) {
+            return reader.progress.add(Int(clamping: size))
+        }
         if size <= BlobIntake.heldLength, size > 0, try file.bytes(at: 0, length: 1) == [UInt8(ascii: "{")] {
             reader.progress.add(Int(size))
             return try hold(digest, try file.bytes(at: 0, length: Int(size)), place: place)

@@ -26,6 +26,9 @@ struct LayoutFolder {
         guard try path.appending("oci-layout").exists() else {
             throw PackError.notALayout(path.string, why: "it has no file oci-layout")
         }
+        guard try path.appending("index.json").exists() else {
+            throw PackError.notALayout(path.string, why: "it has no file index.json")
+        }
         indexBytes = try path.appending("index.json").contents(limit: LayoutFolder.maximumIndex)
         entries = try LayoutIndex.entries(indexBytes, place: path.string, references: references)
         var graph = ManifestGraph()

@@ -95,7 +95,8 @@ private struct Packer {
         let trust = try TrustFolder(options.trust)
         guard trust.root.root.product == plan.release.product else {
             throw PackError.trustUnusable(
-                options.trust, why: "it belongs to \(trust.root.root.product), the manifest is of \(plan.release.product)")
+                options.trust,
+                why: "it belongs to \(trust.root.root.product), the manifest is of \(plan.release.product)")
         }
         let releaseKeys = trust.root.root.releaseKeys
         guard keys.contains(where: { releaseKeys.contains($0.publicKey) }) else {

@@ -19,8 +19,8 @@ struct FinishedVolume: Sendable, Equatable {
 final class VolumeFile {
     /// Bytes of a buffer: a multiple of the block size.
     static let bufferSize = 4 << 20
-    /// Reserved ahead of the data, so that a full disk shows early and the file lies in few pieces.
-    private static let reserveStep: UInt64 = 256 << 20
+    /// Reserved ahead of the data, so that the file lies in few pieces.
+    private static let reserveStep: UInt64 = 64 << 20
 
     private let path: FilePath
     private let pool: BufferPool
@@ -80,7 +80,7 @@ final class VolumeFile {
         let uses = Countdown(writing ? 3 : 2) { pool.put(full) }
         if writing {
             if flushed > reserved {
-                try output.reserve(from: reserved, length: VolumeFile.reserveStep)
+                output.reserve(from: reserved, length: VolumeFile.reserveStep)
                 reserved += VolumeFile.reserveStep
             }
             lanes.disk.add { [output] in try output.write(full, at: offset) }

@@ -49,9 +49,7 @@ final class VolumeOutput: Sendable {
         return true
     }
 
-    func reserve(from offset: UInt64, length: UInt64) throws(FileError) {
-        try file.reserve(from: offset, length: length)
-    }
+    func reserve(from offset: UInt64, length: UInt64) { file.reserve(from: offset, length: length) }
 
     func sync() throws(FileError) { try file.syncData() }
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Files
+package import RegistryClient
+
+extension RegistryError: ClassifiedError {
+    package var failure: Failure {
+        switch kind {
+        case .transient, .refusal: .failed
+        case .access: .registryRefused
+        case .policy: .refused
+        case .noSpace: .noSpace
+        case .cancelled: .interrupted
+        }
+    }
+}
+
+extension EndpointError: ClassifiedError {
+    package var failure: Failure { .usage }
+}
+
+extension DockerConfigError: ClassifiedError {
+    package var failure: Failure { .usage }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Archive
+package import Cryptography
+package import Files
+package import OCI
+package import Palette
+package import PaletteSources
+
+// What the errors of the modules that know no exit codes mean to `pack`.
+
+extension PaletteSources.ManifestError: ClassifiedError {
+    package var failure: Failure { .usage }
+}
+
+extension PackFolderError: ClassifiedError {
+    package var failure: Failure { .usage }
+}
+
+extension PackMetadataError: ClassifiedError {
+    package var failure: Failure { .usage }
+}
+
+extension MappingError: ClassifiedError {
+    package var failure: Failure { .usage }
+}
+
+extension ReferenceError: ClassifiedError {
+    package var failure: Failure { .usage }
+}
+
+extension ArchiveError: ClassifiedError {
+    package var failure: Failure { self == .outOfMemory ? .failed : .damaged }
+}
+
+extension KeyError: ClassifiedError {
+    package var failure: Failure { .usage }
+}

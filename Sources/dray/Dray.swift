@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CommandLineSupport
+import Glibc
+
+/// `dray`, the bundler: runs where there is a network.
+@main
+struct Dray: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dray",
+        abstract: "Pack a release into signed volumes that cross an air gap.",
+        discussion: """
+            Make keys and a trust folder once, then pack each release:
+              dray key generate --out root.pem
+              dray key generate --out release.pem
+              dray trust init --product palette-enterprise --root-key root.pem --release-key release.pub.pem --out trust/
+              dray pack release.yaml --trust trust/ --key release.pem --out bundles/
+            At the site dray-import verifies and loads what dray has packed.
+            """,
+        version: toolVersion,
+        subcommands: [KeyCommand.self, TrustCommand.self, PackCommand.self])
+
+    static func main() {
+        Glibc.exit(runCommand(Dray.self))
+    }
+}

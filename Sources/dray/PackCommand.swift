@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import BundleFormat
+import CommandLineSupport
+import Files
+import Packing
+import PaletteSources
+import SystemPackage
+import Trust
+
+struct PackCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "pack",
+        abstract: "Pack what a manifest names into a signed bundle.",
+        discussion: """
+            Reads each input once and writes OUT/<product>-<version>/: volumes with every byte once, the signed index, the
+            publisher's metadata, and a recipe to check all of it with openssl and sha256sum. Vendor signatures are
+            checked on the way. Interrupted, out of space or killed: the same command goes on from there. The folder
+            appears under its name when it is whole.
+
+            \(exitCodeHelp([.notTrusted, .damaged, .refused, .noSpace]))
+            """)
+
+    @Argument(help: "The release's manifest (YAML; manifests/README.md describes it).", completion: .file())
+    var manifest: String
+
+    @Option(help: ArgumentHelp("The product's trust folder.", valueName: "folder"), completion: .directory)
+    var trust: String
+
+    @Option(
+        help: ArgumentHelp("Private release key; repeat for more.", valueName: "pem file"), completion: .file())
+    var key: [String] = []
+
+    @Option(help: ArgumentHelp("Where the bundle's folder goes.", valueName: "folder"), completion: .directory)
+    var out = "bundles"
+
+    @Option(help: VolumeSize.help)
+    var volumeSize = VolumeSize.fat32
+
+    @Option(help: "zstd's level for what can be compressed, 1 to 19.")
+    var level = 3
+
+    @Option(help: ArgumentHelp("Put this importer kit (scripts/release) on the media.", valueName: "folder"))
+    var kit: String?
+
+    @Option(help: ArgumentHelp("Where journals of unfinished runs are kept.", valueName: "folder"))
+    var state: String?
+
+    @Option(help: "Threads that compress.")
+    var jobs = 2
+
+    @Flag(help: "Begin anew where an interrupted run can't be gone on with.")
+    var restart = false
+
+    @Flag(help: "Say what would be packed, and stop.")
+    var dryRun = false
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard !key.isEmpty || dryRun else { throw ValidationError("--key is needed: the private release key") }
+        guard (1...19).contains(level) else { throw ValidationError("--level takes 1 to 19") }
+        guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
+    }
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        var options = PackOptions(
+            manifest: FilePath(manifest), trust: FilePath(trust), keys: key.map { FilePath($0) }, out: FilePath(out),
+            volumeSize: volumeSize.bytes, state: state.map { FilePath($0) } ?? StateFolder.standard())
+        (options.level, options.threads, options.restart) = (level, jobs, restart)
+        options.kit = kit.map { FilePath($0) }
+        if dryRun { return plan(try planPack(options)) }
+        let result = try pack(options, progress: progress, now: .now)
+        return result.wasComplete ? unchanged(result) : done(result)
+    }
+
+    private func plan(_ plan: PackPlan) -> Outcome {
+        let lines = plan.inputs.map { input in
+            let place = input.isPlain ? "plain" : "packed"
+            let size = ByteSize(bytes: input.size).description
+            return "  \(input.item.kind.rawValue)  \(input.item.name)  \(size)  \(place)"
+        }
+        let total = ByteSize(bytes: plan.bytesIn).description
+        return Outcome(
+            text: "\(plan.release.folderName): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
+                + lines.joined(separator: "\n"),
+            data: PlanData(plan), next: ["the same command without --dry-run packs it"])
+    }
+
+    private func unchanged(_ result: PackResult) -> Outcome {
+        Outcome(
+            text: "\(result.folder) is packed already, from the same inputs; nothing to do",
+            data: ResultData(result), next: next(result))
+    }
+
+    private func done(_ result: PackResult) -> Outcome {
+        let saved = result.bytesIn > result.bytesOnMedia ? result.bytesIn - result.bytesOnMedia : 0
+        let percent = result.bytesIn == 0 ? 0 : saved * 100 / result.bytesIn
+        return Outcome(
+            text: """
+                bundle:      \(result.folder)
+                read:        \(ByteSize(bytes: result.bytesIn))
+                on media:    \(ByteSize(bytes: result.bytesOnMedia)) in \(result.volumes.count) volumes (\(percent) % saved)
+                delivers:    \(result.references.count) references, \(result.files.count) files
+                fingerprint: \(result.fingerprint)
+                """,
+            data: ResultData(result), warnings: result.warnings, next: next(result))
+    }
+
+    private func next(_ result: PackResult) -> [String] {
+        ["dray verify \(result.folder) --root \(result.folder)/trust/1.root.json", "copy the folder to the media"]
+    }
+}
+
+private struct PlanData: Encodable {
+    struct Input: Encodable {
+        let kind: String
+        let name: String
+        let size: UInt64
+        let plain: Bool
+    }
+
+    let release: String
+    let bytesIn: UInt64
+    let inputs: [Input]
+
+    init(_ plan: PackPlan) {
+        (release, bytesIn) = (plan.release.folderName, plan.bytesIn)
+        inputs = plan.inputs.map {
+            Input(kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain)
+        }
+    }
+}
+
+private struct ResultData: Encodable {
+    let folder: String
+    let alreadyDone: Bool
+    let bytesIn: UInt64
+    let bytesOnMedia: UInt64
+    let volumes: [String]
+    let chunks: Int
+    let objects: Int
+    let references: [String]
+    let files: [String]
+    let fingerprint: String
+
+    init(_ result: PackResult) {
+        (folder, alreadyDone) = (result.folder.string, result.wasComplete)
+        (bytesIn, bytesOnMedia) = (result.bytesIn, result.bytesOnMedia)
+        (volumes, chunks, objects) = (result.volumes.map(\.name), result.chunks, result.objects)
+        (references, files) = (result.references.map(\.name), result.files.map(\.name))
+        fingerprint = result.fingerprint
+    }
+}
