@@ -11,7 +11,7 @@ SHA-256 is compared for every object and block. SIGNATURES ARE NOT CHECKED: READ
 Exit codes: 0 done, 1 failed, 3 volumes missing, 13 damaged, 14 a newer rescue.py is needed, 64 usage."""
 import hashlib, json, mmap, os, re, struct, subprocess, sys
 
-BLOCK, BATCH = 1 << 20, 32 << 20
+BLOCK, BATCH = 1 << 20, 16 << 20
 
 
 class Problem(Exception):
