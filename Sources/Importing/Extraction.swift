@@ -28,15 +28,15 @@ package struct Extraction: Sendable {
     package let signatureDestination: FilePath?
     private let bundle: VerifiedBundle
 
-    /// Finds what `name` means: a delivered file's name, or any object's `sha256:` digest. A folder as `path` gets the file
-    /// under its own name.
+    /// Finds what `name` means: a delivered file's name, or any object's `sha256:` digest. With `intoFolder`, and
+    /// where `path` is a folder, the file goes below it under its own name.
     ///
     /// Throws `LoadError.noSuchFile`, `ExtractError`, and `LoadError.missingVolumes` before anything is written.
-    package init(_ name: String, from bundle: VerifiedBundle, to path: FilePath) throws {
+    package init(_ name: String, from bundle: VerifiedBundle, to path: FilePath, intoFolder: Bool = false) throws {
         let wanted = try Extraction.find(name, in: bundle)
         let missing = try bundle.missingVolumes(for: [wanted.digest] + [wanted.signature?.digest].compactMap(\.self))
         guard missing.isEmpty else { throw LoadError.missingVolumes(missing.map(\.name)) }
-        if try path.statusIfPresent()?.isDirectory == true {
+        if try intoFolder || path.statusIfPresent()?.isDirectory == true {
             destination = path.appending(try Extraction.safe(wanted.name))
         } else {
             destination = path

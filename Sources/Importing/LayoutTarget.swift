@@ -19,6 +19,7 @@ package final class LayoutTarget: LoadTarget {
         var index: LayoutIndex?
         /// Blobs whose bytes were hashed in this run.
         var verified: Set<Digest> = []
+        var sessions = 0
     }
 
     package init(_ path: FilePath) { self.path = path }
@@ -37,6 +38,10 @@ package final class LayoutTarget: LoadTarget {
         }
         try blobs.createDirectories()
         let lock = try FileLock(path.appending(LayoutTarget.lockName))
+        // What a killed run left half-written; the lock says that nobody is writing it.
+        for name in try blobs.entries() where name.hasPrefix(".") && name.hasSuffix(".partial") {
+            try blobs.appending(name).removeFile()
+        }
         if try !marker.exists() {
             try marker.replaceContents(with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
         }
@@ -48,7 +53,14 @@ package final class LayoutTarget: LoadTarget {
 
     private static let lockName = ".dray.lock"
 
-    package func session() -> any TargetSession { LayoutSession(self) }
+    package func session() -> any TargetSession { LayoutSession(self, number: nextSession()) }
+
+    private func nextSession() -> Int {
+        state.withLock { state in
+            state.sessions += 1
+            return state.sessions
+        }
+    }
 
     package func setTags(_ tags: [TagAssignment], width: Int) throws {
         guard !tags.isEmpty else { return }
@@ -91,7 +103,10 @@ private final class LayoutSession: TargetSession {
     private let target: LayoutTarget
     private let buffer = Buffer(capacity: 1 << 20)
 
-    init(_ target: LayoutTarget) { self.target = target }
+    /// Tells its staged files from those of others: two repositories may need one manifest at the same time.
+    private let number: Int
+
+    init(_ target: LayoutTarget, number: Int) { (self.target, self.number) = (target, number) }
 
     func ping() {}
 
@@ -127,7 +142,7 @@ private final class LayoutSession: TargetSession {
 
     /// Writes a blob beside its place, syncs it and renames it there.
     private func store(_ digest: Digest, size: UInt64, _ body: inout any BlobBody) throws {
-        let staged = target.blobs.appending(".\(digest.hex).partial")
+        let staged = target.blobs.appending(".\(digest.hex).\(number).partial")
         do {
             let file = try OpenFile.writing(staged)
             try file.truncate(to: 0)

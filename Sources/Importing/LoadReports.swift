@@ -7,8 +7,11 @@ package import SystemPackage
 internal import Trust
 
 extension LoadPlan {
-    /// What `load` would do. `missing` are the volumes that it needs and no medium has.
-    package func report(_ bundle: VerifiedBundle, target: any LoadTarget, missing: [String]) -> Report {
+    /// What `load` would do. `missing` are the volumes that it needs and no medium has, `media` the arguments that name the
+    /// media.
+    package func report(
+        _ bundle: VerifiedBundle, target: any LoadTarget, missing: [String], media: String
+    ) -> Report {
         let blobs = groups.flatMap(\.blobs)
         let manifests = groups.flatMap(\.manifests)
         var lines = groups.map { group in
@@ -24,7 +27,7 @@ extension LoadPlan {
         var problems = refusals.isEmpty ? [] : ["\(LoadError.tagsWouldMove(refusals))"]
         if !missing.isEmpty { problems.append("\(LoadError.missingVolumes(missing))") }
         let failure: Failure? = !refusals.isEmpty ? .refused : !missing.isEmpty ? .incomplete : nil
-        let command = "dray-import load MEDIA --to \(target.address)"
+        let command = "dray-import load \(media) --to \(target.address)"
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
                 + summary.aligned,
@@ -36,7 +39,7 @@ extension LoadPlan {
                 "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
             ],
             warnings: bundle.findings.map(\.description) + problems,
-            next: (failure == nil ? [command] : []) + bundle.uploadSteps, failure: failure)
+            next: (failure == nil ? [command] : []) + bundle.uploadSteps(media: media), failure: failure)
     }
 }
 
@@ -109,10 +112,10 @@ extension Receipt {
 
 extension VerifiedBundle {
     /// What a registry push doesn't do: content that the appliance takes through its own upload only.
-    package var uploadSteps: [String] {
+    package func uploadSteps(media: String) -> [String] {
         release.files.filter { $0.kind == "bundle" }.flatMap { file in
             [
-                "dray-import extract \(file.name) MEDIA --to FOLDER",
+                "dray-import extract \(file.name) \(media) --to FOLDER/",
                 "upload \(file.name) and its signature in the appliance's Local UI: https://<node>:5080, Content > Actions > "
                     + "Upload Content; wait for the status Ready and Content Synced",
             ]
@@ -120,14 +123,17 @@ extension VerifiedBundle {
     }
 
     /// What to do after a load: make Palette see the packs, and check.
-    package func stepsAfterLoad(_ target: any LoadTarget) -> [String] {
+    package func stepsAfterLoad(_ target: any LoadTarget, media: String) -> [String] {
         guard !target.address.hasPrefix("oci:") else {
-            return ["skopeo inspect oci:...:<reference> looks at an image in the folder"] + uploadSteps
+            let name = release.references.first?.name ?? "<reference>"
+            return ["skopeo inspect \(target.address):\(name)"] + uploadSteps(media: media)
         }
         let sync =
             "in the system console: Administration > Pack Registries > OCI Pack Registry > Sync, then look for the new packs"
         let hasPacks = release.references.contains { $0.kind == "pack" }
-        return (hasPacks ? [sync] : []) + uploadSteps
-            + ["dray-import load again with the same arguments is the check: it asks for everything and sends nothing"]
+        return (hasPacks ? [sync] : []) + uploadSteps(media: media)
+            + [
+                "the check: dray-import load \(media) --to \(target.address) once more asks for everything and sends nothing"
+            ]
     }
 }

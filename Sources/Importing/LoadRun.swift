@@ -30,10 +30,11 @@ package struct LoadRun: Sendable {
         package let next: [String]
     }
 
-    /// Verifies, plans, loads, reads back. Throws `LoadFailure` for everything after verification, when a receipt was
+    /// Verifies, plans, loads, reads back. `media`: the arguments that
+    /// name the media, for the next commands. Throws `LoadFailure` for everything after verification, when a receipt was
     /// written, and what verification throws.
     package func run(
-        _ unverified: UnverifiedBundle, to target: any LoadTarget, progress: Progress
+        _ unverified: UnverifiedBundle, to target: any LoadTarget, media: String, progress: Progress
     ) throws -> Result {
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
@@ -45,7 +46,7 @@ package struct LoadRun: Sendable {
         switch outcome {
         case .success:
             return Result(
-                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target))
+                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, media: media))
         case .failure(let error):
             receipt.note(error)
             throw LoadFailure(error, receipt: Swift.Result { try write(receipt) })

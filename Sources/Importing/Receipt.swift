@@ -106,10 +106,15 @@ package struct Receipt: Sendable, Equatable {
     /// The most bytes of a receipt that is read.
     package static let maximumSize = 64 << 20
 
-    /// Writes the receipt atomically; returns where.
+    /// Writes the receipt atomically, never over another one; returns where. The state's lock is held.
     package func write(in state: SiteState) throws -> FilePath {
         try state.receiptsFolder.createDirectories()
-        let file = state.receiptsFolder.appending(fileName)
+        var file = state.receiptsFolder.appending(fileName)
+        var number = 1
+        while try file.exists() {
+            number += 1
+            file = state.receiptsFolder.appending("\(fileName.dropLast(5))-\(number).json")
+        }
         try file.replaceContents(with: encoded)
         return file
     }

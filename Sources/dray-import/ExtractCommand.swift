@@ -27,7 +27,7 @@ struct ExtractCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         let bundle = try media.verified()
-        let extraction = try Extraction(name, from: bundle, to: FilePath(to))
+        let extraction = try Extraction(name, from: bundle, to: FilePath(to), intoFolder: to.hasSuffix("/"))
         return Outcome(extraction.report(isNew: try extraction.run(progress)))
     }
 }

@@ -26,7 +26,7 @@ struct PlanCommand: Command {
         let target = try target.target()
         let load = try Load(bundle, to: target, jobs: self.target.jobs, progress: progress)
         let plan = try load.plan(replaceTags: replaceTags)
-        return Outcome(plan.report(bundle, target: target, missing: try load.missingVolumes(plan)))
+        return Outcome(plan.report(bundle, target: target, missing: try load.missingVolumes(plan), media: media.shown))
     }
 }
 
@@ -57,7 +57,7 @@ struct LoadCommand: Command {
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, replaceTags)
         run.receipt = receipt.map { FilePath($0) }
-        let result = try run.run(try media.unverified(), to: target, progress: progress)
+        let result = try run.run(try media.unverified(), to: target, media: media.shown, progress: progress)
         var report = result.receipt.report(file: result.receiptFile)
         report.next = ["dray-import receipt show \(result.receiptFile)"] + result.next
         return Outcome(report)

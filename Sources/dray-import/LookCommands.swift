@@ -29,7 +29,7 @@ struct VerifyCommand: Command {
         var report = try bundle.verification(threads: jobs, progress: progress)
         report.next =
             report.failure == nil
-            ? ["dray-import plan \(media.media.joined(separator: " ")) --to TARGET"]
+            ? ["dray-import plan \(media.shown) --to TARGET"]
             : ["copy what is named again, or add the media that are missing; then the same command"]
         return Outcome(report)
     }
@@ -47,7 +47,7 @@ struct InspectCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         var report = try media.verified().inspection
-        report.next = ["dray-import verify \(media.media.joined(separator: " "))"]
+        report.next = ["dray-import verify \(media.shown)"]
         return Outcome(report)
     }
 }
@@ -64,7 +64,7 @@ struct ListCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         var report = try media.verified().listing
-        report.next = ["dray-import plan \(media.media.joined(separator: " ")) --to TARGET"]
+        report.next = ["dray-import plan \(media.shown) --to TARGET"]
         return Outcome(report)
     }
 }

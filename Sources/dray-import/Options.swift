@@ -33,6 +33,9 @@ struct MediaOptions: ParsableArguments {
 
     @OptionGroup var state: StateOptions
 
+    /// The arguments again, for the next command.
+    var shown: String { (media + (release.map { ["--release", $0] } ?? [])).joined(separator: " ") }
+
     func unverified() throws -> UnverifiedBundle { try MediaSet(media.map { FilePath($0) }).bundle(release) }
 
     /// The bundle after every check that needs no volume; later roots of its chain are kept.
