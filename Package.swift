@@ -90,6 +90,9 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(of: "OCI"),
+        tests(of: "Files", [systemPackage]),
+        tests(of: "Compression", [systemPackage]),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "Splitting", ["CGear", systemPackage]),
