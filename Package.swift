@@ -102,5 +102,6 @@ let package = Package(
         tests(of: "Cryptography", [systemPackage]),
         tests(of: "Trust", ["Cryptography", systemPackage]),
         tests(of: "PaletteSources", ["OCI", "Palette", "Files", "Cryptography", systemPackage]),
+        tests(of: "BundleFormat", ["OCI", "Files", "Cryptography", "Compression", "Trust", systemPackage]),
     ]
 )
