@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Files
+package import OCI
+package import SystemPackage
+
+/// Why a bundle can't be used, or not wholly.
+package enum BundleError: Error, Equatable {
+    /// No folder given is a bundle or holds one.
+    case noBundle([FilePath])
+    /// Several bundles, and none was named.
+    case severalBundles([String])
+    /// No bundle of that name among those.
+    case unknownBundle(String, [String])
+    /// `trust/`, a file in it, or the signature of `SHA256SUMS` is on no medium given.
+    case unsigned(FilePath)
+    /// No root on the media is one that is trusted here.
+    case unknownRoot(FilePath)
+    /// Two media of one bundle carry validly signed files that differ.
+    case differentMedia(FilePath, FilePath)
+    /// The site's newer targets list another `release.json` for this version, or none.
+    case delisted(version: String, accepted: Int64)
+    /// A file of `trust/`, or the signature of `SHA256SUMS`, can't be read or is no regular file; why, in words.
+    case trustUnusable(FilePath, String)
+    /// A name in `trust/` or `kit/` that nothing signs.
+    case extraName(FilePath)
+    /// The release, its index or its sums belong to something else than the targets do.
+    case otherRelease(FilePath, expected: String, found: String)
+    /// A signed small file is absent.
+    case fileMissing(FilePath)
+    /// A signed small file is not the bytes that were signed.
+    case fileDamaged(FilePath)
+    /// A file that can't be read, or is no regular file; why, in words.
+    case fileUnusable(FilePath, String)
+    /// `SHA256SUMS` says something else about a file than the targets and the index do.
+    case sumsDiffer(String)
+    /// A signed document contradicts itself or breaks a rule.
+    case malformed(FilePath, String)
+    /// A volume is on none of the media.
+    case volumeMissing(String)
+    /// A volume file has another length than signed.
+    case volumeLength(FilePath, expected: UInt64, found: UInt64)
+    /// A block of a volume has another digest than signed, or can't be read.
+    case blockDamaged(FilePath, block: Int, bytes: Range<UInt64>)
+    /// A frame of verified blocks does not decode to what the index says.
+    case frameDamaged(volume: String, offset: UInt64, String)
+    /// The bundle has no such object.
+    case objectUnknown(Digest)
+    /// An object's verified pieces are not the bytes of its digest: the publisher's index is wrong.
+    case objectDiffers(Digest)
+    /// An object is larger than what asked for it takes.
+    case objectTooLarge(Digest, size: UInt64, limit: Int)
+}
+
+extension BundleError: ClassifiedError {
+    package var failure: Failure {
+        switch self {
+        case .noBundle, .volumeMissing: .incomplete
+        case .severalBundles, .unknownBundle: .usage
+        case .unsigned, .unknownRoot, .differentMedia, .trustUnusable: .notTrusted
+        case .delisted: .replaced
+        case .extraName, .otherRelease: .refused
+        case .fileMissing, .fileDamaged, .fileUnusable, .sumsDiffer, .malformed, .volumeLength, .blockDamaged,
+            .frameDamaged, .objectUnknown, .objectDiffers, .objectTooLarge:
+            .damaged
+        }
+    }
+}
+
+extension BundleError: CustomStringConvertible {
+    private static let copyAgain = "copy it again from the original medium"
+    private static let askSender = "don't use this medium, ask its sender"
+
+    package var description: String {
+        switch self {
+        case .noBundle(let paths):
+            "no bundle in \(paths.map(\.printable).joined(separator: ", ")); give a bundle folder, or the folder it is in"
+        case .severalBundles(let names): "there are several bundles: \(names.list); name one with --release"
+        case .unknownBundle(let name, let names): "there is no bundle \(name.printable); there are: \(names.list)"
+        case .unsigned(let path): "\(path.printable) is missing, so nothing vouches for this bundle; \(Self.askSender)"
+        case .unknownRoot(let path):
+            "no root in \(path.printable) is trusted here; compare its fingerprint with its sender's, "
+                + "then add it: dray-import trust add"
+        case .differentMedia(let one, let other):
+            "\(one.printable) and \(other.printable) are both signed but differ; use media of one set only"
+        case .delisted(let version, let accepted):
+            "release \(version) is not in the list of releases accepted since (targets \(accepted)), or differs there; "
+                + "use a release that is still listed"
+        case .extraName(let path): "nothing signs \(path.printable); \(Self.askSender)"
+        case .otherRelease(let path, let expected, let found):
+            "\(path.printable) is of \(found.printable), the signed targets are of \(expected.printable); "
+                + Self.askSender
+        case .fileMissing(let path): "\(path.printable) is missing; \(Self.copyAgain)"
+        case .fileDamaged(let path): "\(path.printable) is not the file that was signed; \(Self.copyAgain)"
+        case .fileUnusable(let path, let why), .trustUnusable(let path, let why):
+            "\(path.printable) can't be used: \(why); \(Self.copyAgain)"
+        case .sumsDiffer(let name):
+            "SHA256SUMS and the signed targets don't say the same about \(name.printable); \(Self.askSender)"
+        case .malformed(let path, let why): "\(path.printable) is signed but can't be used: \(why); ask its sender"
+        case .volumeMissing(let name): "volume \(name) is on none of the media given; add the medium that has it"
+        case .volumeLength(let path, let expected, let found):
+            "\(path.printable) has \(found) bytes instead of \(expected); copy this volume again"
+        case .blockDamaged(let path, let block, let bytes):
+            "\(path.printable) is damaged in block \(block) (bytes \(bytes.lowerBound) to \(bytes.upperBound)); "
+                + "copy this volume again (the others are not affected)"
+        case .frameDamaged(let volume, let offset, let why):
+            "volume \(volume) is what was signed, but can't be decoded at byte \(offset): \(why); ask its sender"
+        case .objectUnknown(let digest): "the bundle has no object \(digest); ask its sender"
+        case .objectDiffers(let digest):
+            "the pieces that the index names for \(digest) are not its bytes; nothing of it was accepted, ask its sender"
+        case .objectTooLarge(let digest, let size, let limit):
+            "\(digest) has \(size) bytes, at most \(limit) are possible here; ask its sender"
+        }
+    }
+}
+
+/// Several faults at once: the worst decides the exit code, all are shown.
+package struct BundleFaults: ClassifiedError {
+    /// At least one, the worst first.
+    package let faults: [any ClassifiedError]
+    package let failure: Failure
+
+    /// `nil` without faults; equal ones count once.
+    init?(_ all: [any ClassifiedError]) {
+        var seen: Set<String> = []
+        faults = all.filter { seen.insert($0.description).inserted }.sorted { $0.failure < $1.failure }
+        guard let worst = faults.first else { return nil }
+        failure = worst.failure
+    }
+
+    package var description: String { faults.map(\.description).joined(separator: "\n") }
+}
+
+extension String {
+    /// Fit for a terminal: what is no printable character becomes `?`.
+    package var printable: String {
+        String(String.UnicodeScalarView(unicodeScalars.map { $0.properties.isPrintable ? $0 : "?" }))
+    }
+}
+
+extension Unicode.Scalar.Properties {
+    fileprivate var isPrintable: Bool {
+        switch generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
+    }
+}
+
+extension FilePath {
+    /// Fit for a terminal.
+    package var printable: String { string.printable }
+}
+
+extension [String] {
+    fileprivate var list: String { map(\.printable).joined(separator: ", ") }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Files
+package import SystemPackage
+
+/// Something about a medium that the user should know and that does not stop `load`.
+package enum Finding: Sendable, Equatable {
+    /// A signed small file is damaged or missing; a good copy was used instead.
+    case replaced(FilePath, by: FilePath)
+    /// A second copy is damaged or missing; its original is good.
+    case copyDamaged(FilePath)
+    /// A name that nothing signs; it was not opened.
+    case unsignedName(FilePath)
+    /// A volume that is on none of the media.
+    case volumeMissing(String)
+    /// A volume file that can't be right: another length than signed, or no regular file.
+    case volumeUnusable(FilePath, String)
+
+    /// What `verify` returns because of it; `nil` for what is only reported. `load` goes by what it needs instead.
+    package var failure: Failure? {
+        switch self {
+        case .replaced, .copyDamaged, .volumeUnusable: .damaged
+        case .volumeMissing: .incomplete
+        case .unsignedName: nil
+        }
+    }
+}
+
+extension Finding: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .replaced(let path, let copy):
+            "\(path.printable) is damaged or missing; \(copy.printable) was used; copy it to its place"
+        case .copyDamaged(let path): "the second copy \(path.printable) is damaged or missing; copy its original there"
+        case .unsignedName(let path): "nothing signs \(path.printable); it was not opened"
+        case .volumeMissing(let name): "volume \(name) is on none of the media given"
+        case .volumeUnusable(let path, let why): "\(path.printable) is damaged: \(why); copy this volume again"
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Files
+internal import SystemPackage
+
+/// Compares the names in a bundle folder with those that are signed; opens no file.
+struct NameWalk {
+    /// Names that nothing signs, to report.
+    private(set) var unsigned: [FilePath] = []
+    /// Names that nothing signs in `trust/` or `kit/`: programs and keys that someone may believe.
+    private(set) var refused: [FilePath] = []
+    private let root: FilePath
+    private let files: Set<String>
+    private let folders: Set<String>
+
+    private static let copied = ["release.json", "index", "SHA256SUMS", "SHA256SUMS.sig"]
+
+    init(_ root: FilePath, signed: some Sequence<String>) throws {
+        var files = Set(signed)
+        files.formUnion(["SHA256SUMS", "SHA256SUMS.sig"])
+        files.formUnion(files.filter { $0.hasPrefix("trust/") || NameWalk.copied.contains($0) }.map { "copies/\($0)" })
+        var folders: Set<String> = ["trust", "kit", "volumes", "copies"]
+        for name in files {
+            let parts = name.split(separator: "/")
+            for count in 1..<max(parts.count, 1) { folders.insert(parts[..<count].joined(separator: "/")) }
+        }
+        (self.root, self.files, self.folders) = (root, files, folders)
+        try visit(root, "")
+    }
+
+    private mutating func visit(_ folder: FilePath, _ prefix: String) throws {
+        for entry in try folder.entries() {
+            let name = prefix + entry
+            let path = folder.appending(entry)
+            if files.contains(name) || prefix.isEmpty && (entry == "parity" || entry.hasPrefix("MEDIUM")) { continue }
+            if folders.contains(name), try path.statusIfPresent(followingLinks: false)?.isDirectory == true {
+                try visit(path, name + "/")
+            } else if name == "trust" || name == "kit" || name.hasPrefix("trust/") || name.hasPrefix("kit/") {
+                refused.append(path)
+            } else {
+                unsigned.append(path)
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Compression
+internal import Files
+package import OCI
+
+/// Reads objects out of verified blocks. One thread at a time; about 16 MiB, whatever the objects' size.
+package final class ObjectReader {
+    private let bundle: VerifiedBundle
+    /// Of archive volumes: a frame's stored bytes must lie in one piece. Frames are at most 8 MiB stored (`IndexChecks`),
+    /// those that `pack` writes little more than 4.
+    private let stored: VerifiedBlocks
+    /// Of plain volumes: block by block.
+    private let plain: VerifiedBlocks
+    private let decoder = FrameDecoder()
+    /// The frames decoded last; an object's pieces often go to and fro between two.
+    private var decoded: [(frame: Int, buffer: Buffer)] = []
+    private static let decodedFrames = 2
+
+    init(_ bundle: VerifiedBundle) {
+        self.bundle = bundle
+        let files = VolumeFiles(bundle)
+        stored = VerifiedBlocks(bundle, files, capacity: 2 * maximumFrameLength + 2 * blockSize)
+        plain = VerifiedBlocks(bundle, files, capacity: blockSize)
+    }
+
+    /// Begins reading an object at its first byte.
+    ///
+    /// Throws `BundleError.objectUnknown` (13), `.volumeMissing` (3) for a volume that the object needs and no medium has.
+    package func stream(_ digest: Digest) throws(BundleError) -> ObjectStream {
+        guard let object = bundle.index.object(digest) else { throw .objectUnknown(digest) }
+        if let missing = try bundle.missingVolumes(for: [digest]).first { throw .volumeMissing(missing.name) }
+        return ObjectStream(object, runs: RunCursor(object, bundle.index, bundle.frames), reader: self)
+    }
+
+    /// A whole object. Throws as `stream`, and `BundleError.objectTooLarge` before anything is read.
+    package func bytes(of digest: Digest, limit: Int) throws -> [UInt8] {
+        let stream = try stream(digest)
+        guard stream.size <= UInt64(limit) else {
+            throw BundleError.objectTooLarge(digest, size: stream.size, limit: limit)
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Int(stream.size))
+        while let _ = try stream.withNext({ piece in
+            unsafe piece.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        }) {}
+        return bytes
+    }
+
+    /// The first bytes of a run, as many as one block or frame holds, in memory that stays as it is while it is held.
+    func bytes(of run: Run) throws -> (buffer: Buffer, range: Range<Int>) {
+        if bundle.index.volumes[run.volume].kind == .plain {
+            let blockEnd = (run.position / UInt64(blockSize) + 1) * UInt64(blockSize)
+            return try plain.bytes(of: run.volume, run.position..<min(run.position + run.length, blockEnd))
+        }
+        let number = bundle.frames.frame(of: run.volume, at: run.position)
+        let buffer = try decodedFrame(number)
+        let start = Int(run.position - bundle.frames.start(of: number))
+        return (buffer, start..<start + Int(min(run.length, UInt64(buffer.count - start))))
+    }
+
+    private func decodedFrame(_ number: Int) throws -> Buffer {
+        if let known = decoded.firstIndex(where: { $0.frame == number }) {
+            let entry = decoded.remove(at: known)
+            decoded.append(entry)
+            return entry.buffer
+        }
+        let frame = bundle.index.frame(number)
+        let end = frame.offset + UInt64(frame.storedLength)
+        let (source, range) = try stored.bytes(of: Int(frame.volume), frame.offset..<end)
+        let target = freeBuffer()
+        do throws(FrameError) {
+            try decode(source, range, into: target, length: Int(frame.rawLength))
+        } catch {
+            let name = bundle.index.volumes[Int(frame.volume)].name
+            throw BundleError.frameDamaged(volume: name, offset: frame.offset, "\(error)")
+        }
+        decoded.append((number, target))
+        return target
+    }
+
+    private func decode(
+        _ source: Buffer, _ range: Range<Int>, into target: Buffer, length: Int
+    ) throws(FrameError) {
+        let failure: FrameError? = source.withBytes(range) { frame in
+            unsafe target.withMemory { memory in
+                do throws(FrameError) {
+                    try unsafe decoder.decode(frame, into: UnsafeMutableRawBufferPointer(rebasing: memory[..<length]))
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+        }
+        if let failure { throw failure }
+        target.count = length
+    }
+
+    /// The memory of the frame that was used longest ago, or fresh memory while a stream still reads that.
+    private func freeBuffer() -> Buffer {
+        guard decoded.count >= ObjectReader.decodedFrames else { return Buffer(capacity: maximumFrameLength) }
+        var oldest = decoded.removeFirst().buffer
+        return isKnownUniquelyReferenced(&oldest) ? oldest : Buffer(capacity: maximumFrameLength)
+    }
+}
