@@ -80,16 +80,7 @@ package final class LayoutTarget: LoadTarget {
         }
         if state.withLock({ $0.verified.contains(digest) }) { return true }
         let file = try OpenFile.reading(path)
-        let (hasher, buffer) = (Hasher(), Buffer(capacity: 1 << 20))
-        var offset: UInt64 = 0
-        while offset < status.size {
-            try Interruption.check()
-            try file.read(into: buffer, at: offset, length: buffer.capacity)
-            guard buffer.count > 0 else { return false }
-            buffer.withBytes { hasher.update($0) }
-            offset += UInt64(buffer.count)
-        }
-        guard Digest(hashed: hasher.finish()) == digest else { return false }
+        guard try Digest(of: file, size: status.size) == digest else { return false }
         noteVerified(digest)
         return true
     }
@@ -140,7 +131,7 @@ private final class LayoutSession: TargetSession {
         do {
             let file = try OpenFile.writing(staged)
             try file.truncate(to: 0)
-            try file.reserve(from: 0, length: size)
+            file.reserve(from: 0, length: size)
             let hasher = Hasher()
             var offset: UInt64 = 0
             while case let count = try unsafe buffer.withMemory({ try unsafe body.read(into: $0) }), count > 0 {

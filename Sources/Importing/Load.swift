@@ -50,17 +50,19 @@ package struct Load: Sendable {
     }
 
     /// Volumes that the plan needs and no medium holds.
-    package func missingVolumes(_ plan: LoadPlan) -> [String] {
-        bundle.missingVolumes(for: plan.neededDigests).map(\.name)
+    package func missingVolumes(_ plan: LoadPlan) throws -> [String] {
+        try bundle.missingVolumes(for: plan.neededDigests).map(\.name)
     }
 
-    /// Carries the plan out. Throws before anything is sent where tags would move or volumes are missing.
-    package func carryOut(_ plan: LoadPlan) throws {
+    /// Carries the plan out. Throws before anything is sent where tags would move or volumes are missing; `begin` is called
+    /// when neither is so, before the first byte goes.
+    package func carryOut(_ plan: LoadPlan, begin: () throws -> Void = {}) throws {
         guard plan.refusals.isEmpty else { throw LoadError.tagsWouldMove(plan.refusals) }
-        let missing = missingVolumes(plan)
+        let missing = try missingVolumes(plan)
         guard missing.isEmpty else { throw LoadError.missingVolumes(missing) }
         let lock = try target.open()
         defer { withExtendedLifetime(lock) {} }
+        try begin()
         progress.total.store(plan.bytesToSend, ordering: .relaxed)
         tally.note { $0.manifestsPresent = plan.presentManifests }
         try transfer(plan)

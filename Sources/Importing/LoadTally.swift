@@ -15,11 +15,15 @@ package final class LoadTally: Sendable {
         package var manifestsPresent = 0
         package var tags: [TagRecord] = []
         package var readBack = ReadBackCounts()
+
+        package init() {}
     }
 
     package struct Amount: Sendable, Equatable {
         package var blobs = 0
         package var bytes: UInt64 = 0
+
+        package init(blobs: Int = 0, bytes: UInt64 = 0) { (self.blobs, self.bytes) = (blobs, bytes) }
 
         mutating func add(_ size: Int64) {
             blobs += 1
@@ -51,6 +55,13 @@ package final class LoadTally: Sendable {
         package var repaired = 0
         /// Whether everything was asked for and found.
         package var isComplete = false
+
+        package init(
+            manifests: Int = 0, tags: Int = 0, blobs: Int = 0, repaired: Int = 0, isComplete: Bool = false
+        ) {
+            (self.manifests, self.tags, self.blobs) = (manifests, tags, blobs)
+            (self.repaired, self.isComplete) = (repaired, isComplete)
+        }
     }
 
     private let state = Mutex(Counts())
