@@ -93,6 +93,7 @@ let package = Package(
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
         tests(of: "Compression", [systemPackage]),
+        .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "Splitting", ["CGear", systemPackage]),
