@@ -83,14 +83,6 @@ struct Breach: CustomTestStringConvertible, Sendable {
         },
         Breach("a segment of no bytes", .invalid("a segment outside its chunk", at: 0)) { $0.segments[0].length = 0 },
         Breach("segments that don't sum up", .invalid("an object's size", at: 0)) { $0.objects[0].size -= 1 },
-        Breach("more segments than there are", .invalid("an object's segments", at: 1)) {
-            $0.objects[1].segmentCount += 1
-            $0.objects[1].firstSegment -= 1
-        },
-        Breach("segments of no object", .malformed("segments of no object")) {
-            $0.objects.removeLast()
-            $0.objects[0].segmentCount = 1
-        },
         Breach("an object twice", .invalid("the objects' order", at: 1)) {
             $0.objects[1].digest = $0.objects[0].digest
         },
@@ -151,6 +143,31 @@ struct Breach: CustomTestStringConvertible, Sendable {
         breach.change(&tables)
         let bytes = tables.encoded(splitter: "none-v1")
         #expect(throws: breach.expected) { try BundleIndex(parsing: bytes) }
+    }
+
+    @Test(
+        arguments: [
+            (88, 0, IndexError.invalid("an object's segments", at: 1)),
+            (88, 2, .invalid("an object's segments", at: 1)),
+            (92, 2, .invalid("an object's segments", at: 1)), (44, 0, .invalid("an object's size", at: 0)),
+            (92, 0, .invalid("an object's size", at: 1)),
+        ] as [(Int, UInt8, IndexError)]) func `refuses objects whose segments overlap, leave gaps or are not there`(
+            _ offset: Int, _ value: UInt8, _ expected: IndexError
+        ) throws
+    {
+        var bytes = IndexTests.tables().encoded(splitter: "x")
+        bytes[bytes.count - 2 * 20 - 2 * 48 + offset] = value
+        #expect(throws: expected) { try BundleIndex(parsing: bytes) }
+    }
+
+    @Test func `refuses segments of no object`() throws {
+        var tables = IndexTests.tables()
+        tables.objects = []
+        var bytes = tables.encoded(splitter: "x")
+        bytes[28] = 1
+        #expect(throws: IndexError.malformed("segments of no object")) {
+            try BundleIndex(parsing: bytes + [0, 0, 0, 0] + [UInt8](repeating: 0, count: 16))
+        }
     }
 
     @Test func `refuses a file that is cut off, too long or of another kind at every length`() throws {

@@ -210,7 +210,9 @@ private struct Sample {
         let chunk = draft.chunk(bytes, [(first, 0, bytes.count)])
         let false1 = draft.object(bytes, [(chunk, 0, bytes.count)], digest: Digest(of: [1]))
         let false2 = draft.object([], [], digest: Digest(of: [2]))
-        let reader = try Scene(draft).verified().reader()
+        let scene = try Scene(draft)
+        defer { withExtendedLifetime(scene) {} }
+        let reader = try scene.verified().reader()
         let stream = try reader.stream(false1)
         #expect(throws: BundleError.objectDiffers(false1)) { while let _ = try stream.withNext({ _ in }) {} }
         #expect(stream.position == 4_000_000)
@@ -225,7 +227,9 @@ private struct Sample {
         let frame = try draft.frame(bytes, statedLength: 2000 + difference)
         let chunk = draft.chunk(Array(bytes[..<1000]), [(frame, 0, 1000)])
         let digest = draft.object(Array(bytes[..<1000]), [(chunk, 0, 1000)])
-        let reader = try Scene(draft).verified().reader()
+        let scene = try Scene(draft)
+        defer { withExtendedLifetime(scene) {} }
+        let reader = try scene.verified().reader()
         let error = #expect(throws: BundleError.self) { try reader.bytes(of: digest, limit: 2000) }
         #expect(error?.failure == .damaged)
         guard case .frameDamaged("a.001.tar.zst", 0, _)? = error else { return #expect(Bool(false), "\(error as Any)") }
@@ -236,7 +240,9 @@ private struct Sample {
         draft.archive("a.001.tar.zst")
         let digest = try draft.whole(noise(2000))
         draft.contents[0][4] ^= 0x80
-        let reader = try Scene(draft).verified().reader()
+        let scene = try Scene(draft)
+        defer { withExtendedLifetime(scene) {} }
+        let reader = try scene.verified().reader()
         #expect(throws: BundleError.self) { try reader.bytes(of: digest, limit: 2000) }
     }
 }

@@ -10,7 +10,7 @@ import Testing
 import Trust
 
 @Suite struct VolumeCheckTests {
-    private static let first = noise(40 << 20, seed: 20)
+    private static let first = noise(20 << 20, seed: 20)
     private static let second = noise(3 << 20, seed: 21)
     private static let layer = Array(first[5_000_000..<6_000_000])
 
@@ -70,10 +70,10 @@ import Trust
     @Test func `finds the first, a middle and the last block damaged, and what needs them`() throws {
         let scene = try VolumeCheckTests.scene()
         let path = scene.path("volumes/one.iso")
-        for offset in [0, 5_500_000, 6_000_000, (40 << 20) - 1] { try flip(path, at: offset) }
+        for offset in [0, 5_500_000, 6_000_000, (20 << 20) - 1] { try flip(path, at: offset) }
         let report = try report(scene)
         #expect(report.failure == .damaged)
-        #expect(report.volumes[0].badBlocks == [0, 5, 39])
+        #expect(report.volumes[0].badBlocks == [0, 5, 19])
         #expect(report.volumes[1].isGood && report.volumes[2].isGood)
         #expect(report.affectedNames == ["library/app:1", "one.iso"])
         let affected = [VolumeCheckTests.first, VolumeCheckTests.layer].map { Digest(of: $0) }
@@ -101,7 +101,7 @@ import Trust
         try put(Array(VolumeCheckTests.first.dropLast()), scene.path("volumes/one.iso"))
         let both = try report(scene)
         #expect(both.failure == .damaged)
-        let length = UInt64(40 << 20)
+        let length = UInt64(20 << 20)
         let fault = BundleError.volumeLength(scene.path("volumes/one.iso"), expected: length, found: length - 1)
         #expect(both.volumes[0].fault == fault)
         #expect(both.affectedNames == ["library/app:1", "one.iso", "two.iso"])
