@@ -90,6 +90,10 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(of: "OCI"),
+        tests(of: "Files", [systemPackage]),
+        tests(of: "Compression", [systemPackage]),
+        .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "Splitting", ["CGear", systemPackage]),

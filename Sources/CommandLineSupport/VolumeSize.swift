@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ArgumentParser
+internal import Files
 
 /// The value of `--volume-size`; 0 bytes for no limit.
 package struct VolumeSize: ExpressibleByArgument, Sendable, CustomStringConvertible {

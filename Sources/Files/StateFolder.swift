@@ -9,7 +9,9 @@ package enum StateFolder {
     /// Specification 0.8). Not created here.
     package static func standard() -> FilePath {
         if getuid() == 0 { return "/var/lib/dray" }
-        if let state = variable("XDG_STATE_HOME"), FilePath(state).isAbsolute { return FilePath(state).appending("dray") }
+        if let state = variable("XDG_STATE_HOME"), FilePath(state).isAbsolute {
+            return FilePath(state).appending("dray")
+        }
         return FilePath(variable("HOME") ?? ".").appending(".local/state/dray")
     }
 

@@ -55,7 +55,7 @@ package struct Reference: Hashable, Sendable {
     private static func hostRemoved(from text: String) -> String {
         guard let slash = text.firstIndex(of: "/") else { return text }
         let host = text[..<slash]
-        guard host.wholeMatch(of: /[a-zA-Z0-9.-]+(:[0-9]{1,5})?/) != nil,
+        guard host.wholeMatch(of: /[a-zA-Z0-9]+([.-]+[a-zA-Z0-9]+)*(:[0-9]{1,5})?/) != nil,
             host.contains(".") || host.contains(":") || host == "localhost"
         else { return text }
         return String(text[text.index(after: slash)...])

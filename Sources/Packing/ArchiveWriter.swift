@@ -87,18 +87,15 @@ final class ArchiveWriter {
         compressor = FrameCompressor(threads: settings.threads, level: settings.level)
         open = compressor.content()
         frames = Array(journaled[0..<chunkFrames])
-        settledFrames = chunkFrames
-        guard let last = frames.last else {
-            finishedEarlier = finished
-            return
-        }
+        finishedEarlier = finished
+        guard let last = frames.last else { return }
         for ordinal in 0...Int(last.volume) {
             volumes.append(VolumeEntry(number: ordinal + 2, finished: finished[ordinal]))
         }
-        finishedEarlier = finished
         nextNumber = volumes.count + 2
         position = last.offset + UInt64(last.storedLength)
-        isInVolume = !(volumes[Int(last.volume)].finished != nil && chunkFrames == lastFrameEnd(of: last.volume))
+        isInVolume = true
+        settledFrames = frames.count
     }
 
     private var finishedEarlier: [Int: FinishedVolume] = [:]
@@ -118,7 +115,9 @@ final class ArchiveWriter {
         let length = TarHeader.memberLength(size: size)
         var shared = length < ArchiveWriter.sharedLength
         if shared, try !fits(UInt64(open.count) + length) {
-            try finishVolume()
+            // Decided again with the frame closed: a resumed run knows only closed frames and must decide the same.
+            try closeFrame()
+            if try !fits(length) { try finishVolume() }
             shared = try fits(length)
         }
         member = Member(

@@ -25,8 +25,16 @@ package final class ChildProcess: Sendable {
         let arguments = unsafe program.map { unsafe strdup($0) } + [nil]
         let variables = unsafe ChildProcess.variables(environment).map { unsafe strdup($0) } + [nil]
         defer { unsafe (arguments + variables).forEach { text in unsafe free(text) } }
+        // The threads that run tests block signals; a child must not inherit that.
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var id: pid_t = 0
-        let code = unsafe posix_spawnp(&id, program[0], &actions, nil, arguments, variables)
+        let code = unsafe posix_spawnp(&id, program[0], &actions, &attributes, arguments, variables)
         guard code == 0 else { throw CommandError.notStarted(program[0], errno: code) }
         self.id = id
     }

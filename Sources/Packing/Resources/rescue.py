@@ -11,7 +11,7 @@ SHA-256 is compared for every object and block. SIGNATURES ARE NOT CHECKED: READ
 Exit codes: 0 done, 1 failed, 3 volumes missing, 13 damaged, 14 a newer rescue.py is needed, 64 usage."""
 import hashlib, json, mmap, os, re, struct, subprocess, sys
 
-BLOCK, BATCH = 1 << 20, 32 << 20
+BLOCK, BATCH = 1 << 20, 16 << 20
 
 
 class Problem(Exception):
@@ -40,7 +40,8 @@ def sha256(parts):
 class Bundle:
     def __init__(self, given):
         below = [os.path.join(g, n) for g in given if os.path.isdir(g) for n in sorted(os.listdir(g))]
-        self.folders = [f for f in given + below if os.path.isdir(os.path.join(f, "trust"))]
+        self.folders = [f for f in given + below
+                        if any(os.path.exists(os.path.join(f, n)) for n in ("release.json", "copies", "volumes"))]
         found = {}  # index digest -> release.json and index that belong together, from any medium or its copies/
         for path in [os.path.join(f, copy) for f in self.folders for copy in ("", "copies")]:
             index = os.path.join(path, "index")

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import OCI
+internal import Trust
+
+/// The `index.json` of an OCI image layout; entries of others are kept as they are.
+struct LayoutIndex: Sendable, Equatable {
+    private var members: [String: JSONValue] = [
+        "schemaVersion": 2, "mediaType": .string(MediaType.index),
+    ]
+    private var entries: [JSONValue] = []
+
+    init() {}
+
+    /// Throws `LayoutError.unreadableIndex`.
+    init(parsing bytes: [UInt8]) throws {
+        do {
+            let value = try JSONValue(parsing: bytes, .document(bytes: 64 << 20))
+            guard case .object(let members) = value else { throw JSONCursor(value).invalid("an object") }
+            entries = try JSONCursor(value)["manifests"].elements().map(\.value)
+            self.members = members
+        } catch let error as JSONError {
+            throw LayoutError.unreadableIndex("\(error)")
+        }
+    }
+
+    var encoded: [UInt8] {
+        var members = members
+        members["manifests"] = .array(entries)
+        return JSONValue.object(members).canonicalBytes
+    }
+
+    /// What an entry of this reference name points to.
+    func digest(named name: String) -> Digest? {
+        entries.first { LayoutIndex.name(of: $0) == name }.flatMap { entry in
+            guard case .object(let members) = entry, case .string(let digest)? = members["digest"] else { return nil }
+            return try? Digest(parsing: digest)
+        }
+    }
+
+    /// Points the tag's name (`<repository>:<tag>`) at its manifest; a manifest without a tag is only listed.
+    mutating func set(_ tag: TagAssignment) {
+        let name = tag.tag.map { "\(tag.repository):\($0)" }
+        var members: [String: JSONValue] = [
+            "mediaType": .string(tag.descriptor.mediaType), "digest": .string(tag.descriptor.digest.description),
+            "size": .int(tag.descriptor.size),
+        ]
+        if let type = tag.descriptor.artifactType { members["artifactType"] = .string(type) }
+        if let name { members["annotations"] = .object([Descriptor.referenceName: .string(name)]) }
+        let entry = JSONValue.object(members)
+        if let place = entries.firstIndex(where: { name != nil ? LayoutIndex.name(of: $0) == name : $0 == entry }) {
+            entries[place] = entry
+        } else {
+            entries.append(entry)
+        }
+    }
+
+    private static func name(of entry: JSONValue) -> String? {
+        guard case .object(let members) = entry, case .object(let annotations)? = members["annotations"],
+            case .string(let name)? = annotations[Descriptor.referenceName]
+        else { return nil }
+        return name
+    }
+}

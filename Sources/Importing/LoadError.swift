@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Files
+package import OCI
+
+/// Why a release is not, or not wholly, in its target.
+package enum LoadError: Error, Equatable {
+    /// A manifest names what the release doesn't have: the publisher's mistake.
+    case absentContent(reference: String, digest: Digest)
+    /// Content is on volumes that no given medium holds.
+    case missingVolumes([String])
+    /// Tags exist with other digests, and nothing allows them to move; sorted, as `name: has …, the release has …`.
+    case tagsWouldMove([TagMove])
+    /// The target hasn't what it was sent, after two attempts.
+    case notThere([String])
+    /// Another load holds the lock file at this path.
+    case busy(String)
+    /// The release has nothing of this name.
+    case noSuchFile(String, known: [String])
+    /// What the target gave back is not what was sent.
+    case otherBytes(String, expected: Digest)
+
+    /// A tag and where it points.
+    package struct TagMove: Sendable, Hashable {
+        package let name: String
+        package let before: Digest
+        package let digest: Digest
+
+        package init(name: String, before: Digest, digest: Digest) {
+            (self.name, self.before, self.digest) = (name, before, digest)
+        }
+    }
+}
+
+extension LoadError: ClassifiedError {
+    package var failure: Failure {
+        switch self {
+        case .absentContent, .otherBytes: .damaged
+        case .missingVolumes: .incomplete
+        case .tagsWouldMove: .refused
+        case .notThere, .busy: .failed
+        case .noSuchFile: .usage
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .absentContent(let reference, let digest):
+            "\(reference) needs \(digest), which the release doesn't have; ask its publisher"
+        case .missingVolumes(let names):
+            "these volumes are needed and on none of the media: \(names.joined(separator: ", ")); "
+                + "add the folders that hold them and run the same command again"
+        case .tagsWouldMove(let moves):
+            "these tags exist with other content: "
+                + moves.map { "\($0.name) is \($0.before), the release has \($0.digest)" }.joined(separator: "; ")
+                + "; nothing was changed. Add --replace-tags to move them"
+        case .notThere(let names):
+            "the target hasn't what it was sent: \(names.prefix(10).joined(separator: ", "))"
+                + (names.count > 10 ? " and \(names.count - 10) more" : "")
+                + "; check its free space and its clean-up, then run the same command again"
+        case .busy(let path):
+            "another load is running (it holds \(path)); wait for its end and run the same command again"
+        case .noSuchFile(let name, let known):
+            "the release delivers no file \"\(name)\"; it has "
+                + (known.isEmpty ? "none" : known.joined(separator: ", "))
+        case .otherBytes(let name, let expected):
+            "the target gave other bytes than \(expected) for \(name); something there changes content"
+        }
+    }
+}

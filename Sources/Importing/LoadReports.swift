@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import OCI
+package import BundleFormat
+internal import Files
+package import SystemPackage
+internal import Trust
+
+extension LoadPlan {
+    /// What `load` would do. `missing` are the volumes that it needs and no medium has, `media` the arguments that name the
+    /// media.
+    package func report(
+        _ bundle: VerifiedBundle, target: any LoadTarget, missing: [String], media: String
+    ) -> Report {
+        let blobs = groups.flatMap(\.blobs)
+        let manifests = groups.flatMap(\.manifests)
+        var lines = groups.map { group in
+            "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.manifests.count.of("manifest"))"
+        }
+        lines += tags.filter { $0.action != .equal }.map { "  tag \($0.action.rawValue)  \($0.name)\($0.change)" }
+        let summary = [
+            ("target", target.address),
+            ("release", "\(bundle.release.product) \(bundle.release.version)"),
+            ("to send", "at most \(bytesToSend.asSize): \(blobs.count.of("blob")), \(manifests.count.of("manifest"))"),
+            ("there already", "\(presentManifests.of("manifest")), \(tags.count { $0.action == .equal }.of("tag"))"),
+        ]
+        var problems = refusals.isEmpty ? [] : ["\(LoadError.tagsWouldMove(refusals))"]
+        if !missing.isEmpty { problems.append("\(LoadError.missingVolumes(missing))") }
+        let failure: Failure? = !refusals.isEmpty ? .refused : !missing.isEmpty ? .incomplete : nil
+        let command = "dray-import load \(media) --to \(target.address)"
+        return Report(
+            text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
+                + summary.aligned,
+            json: [
+                "target": .string(target.address), "bytesToSend": .int(Int64(clamping: bytesToSend)),
+                "blobs": .int(Int64(blobs.count)), "manifests": .int(Int64(manifests.count)),
+                "presentManifests": .int(Int64(presentManifests)), "nothingToDo": .bool(isEmpty),
+                "missingVolumes": .array(missing.map(JSONValue.string)),
+                "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
+            ],
+            warnings: bundle.findings.map(\.description) + problems,
+            next: (failure == nil ? [command] : []) + bundle.uploadSteps(media: media), failure: failure)
+    }
+}
+
+extension LoadPlan.Group {
+    fileprivate var json: JSONValue {
+        [
+            "name": .string(name), "kind": .string(kind),
+            "blobs": .array(
+                blobs.map { blob in
+                    [
+                        "digest": .string(blob.digest.description), "bytes": .int(blob.size),
+                        "mountFrom": blob.mountFrom.map(JSONValue.string) ?? .null,
+                    ]
+                }),
+            "manifests": .array(manifests.map { .string($0.descriptor.digest.description) }),
+        ]
+    }
+}
+
+extension LoadPlan.TagStep {
+    fileprivate var change: String { before.map { "  \($0) -> \(descriptor.digest)" } ?? "" }
+
+    fileprivate var json: JSONValue {
+        [
+            "name": .string(name), "digest": .string(descriptor.digest.description),
+            "before": before.map { .string($0.description) } ?? .null, "action": .string(action.rawValue),
+        ]
+    }
+}
+
+extension Receipt {
+    /// For people. `file` is where it is.
+    package func report(file: FilePath?) -> Report {
+        let moved = counts.tags.filter { $0.action == "move" }
+        var rows = [
+            ("release", "\(product) \(version) (\(edition))"), ("target", target),
+            (
+                "outcome",
+                outcome == "done"
+                    ? (nothingToDo ? "done; everything was there, nothing was sent" : "done")
+                    : "\(outcome) (exit code \(exitCode))"
+            ),
+            ("time", "\(started) to \(finished)"),
+            ("pushed", "\(counts.pushed.blobs.of("blob")), \(counts.pushed.bytes.asSize)"),
+            ("already there", "\(counts.skipped.blobs.of("blob")), \(counts.manifestsPresent.of("manifest"))"),
+            ("mounted", counts.mounted.blobs.of("blob")),
+            ("manifests", "\(counts.manifestsSent) sent"),
+            (
+                "tags",
+                "\(counts.tags.count { $0.action == "new" }) new, \(counts.tags.count { $0.action == "equal" }) unchanged, \(moved.count) moved"
+            ),
+            ("read back", readBackText),
+            ("signed by", signers.map { String($0.prefix(16)) }.joined(separator: ", ")),
+            ("tool", tool),
+        ]
+        if skippedTLSVerify { rows.append(("certificate", "NOT CHECKED (--insecure-skip-tls-verify)")) }
+        if let message { rows.append(("message", message)) }
+        if let file { rows.append(("receipt", file.string)) }
+        let lines = moved.map { "  \($0.repository):\($0.tag) was \($0.before ?? "nothing"), is \($0.digest)" }
+        return Report(text: ([rows.aligned] + lines).joined(separator: "\n"), json: json, warnings: findings)
+    }
+
+    private var readBackText: String {
+        let back = counts.readBack
+        guard back.isComplete else { return "not done" }
+        return "\(back.manifests.of("manifest")), \(back.tags.of("tag")), \(back.blobs.of("blob")) are there"
+            + (back.repaired > 0 ? ", \(back.repaired) sent once more" : "")
+    }
+}
+
+extension VerifiedBundle {
+    /// What a registry push doesn't do: content that the appliance takes through its own upload only.
+    package func uploadSteps(media: String) -> [String] {
+        release.files.filter { $0.kind == "bundle" }.flatMap { file in
+            [
+                "dray-import extract \(file.name) \(media) --to FOLDER/",
+                "upload \(file.name) and its signature in the appliance's Local UI: https://<node>:5080, Content > Actions > "
+                    + "Upload Content; wait for the status Ready and Content Synced",
+            ]
+        }
+    }
+
+    /// What to do after a load: make Palette see the packs, and check.
+    package func stepsAfterLoad(_ target: any LoadTarget, media: String) -> [String] {
+        guard !target.address.hasPrefix("oci:") else {
+            let name = release.references.first?.name ?? "<reference>"
+            return ["skopeo inspect \(target.address):\(name)"] + uploadSteps(media: media)
+        }
+        let sync =
+            "in the system console: Administration > Pack Registries > OCI Pack Registry > Sync, then look for the new packs"
+        let hasPacks = release.references.contains { $0.kind == "pack" }
+        return (hasPacks ? [sync] : []) + uploadSteps(media: media)
+            + [
+                "the check: dray-import load \(media) --to \(target.address) once more asks for everything and sends nothing"
+            ]
+    }
+}

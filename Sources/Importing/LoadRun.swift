@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import BundleFormat
+package import Files
+internal import OCI
+package import SystemPackage
+internal import Synchronization
+internal import Trust
+
+/// A load as a site does it: under the state's lock, with a receipt at its end, whatever that is.
+package struct LoadRun: Sendable {
+    package let state: SiteState
+    /// Connections.
+    package var jobs = 4
+    /// Whether tags that point elsewhere may be moved.
+    package var replaceTags = false
+    /// Where a second copy of the receipt goes.
+    package var receipt: FilePath?
+    /// The name and version of this tool, for the receipt.
+    package var tool: String
+
+    package init(state: SiteState, tool: String) { (self.state, self.tool) = (state, tool) }
+
+    /// What came of it.
+    package struct Result: Sendable {
+        package let receipt: Receipt
+        /// Where the state keeps it.
+        package let receiptFile: FilePath
+        /// What is left to do.
+        package let next: [String]
+    }
+
+    /// Verifies, plans, loads, reads back. `media`: the arguments that
+    /// name the media, for the next commands. Throws `LoadFailure` for everything after verification, when a receipt was
+    /// written, and what verification throws.
+    package func run(
+        _ unverified: UnverifiedBundle, to target: any LoadTarget, media: String, progress: Progress
+    ) throws -> Result {
+        let lock = try state.lock()
+        defer { withExtendedLifetime(lock) {} }
+        let bundle = try unverified.verified(by: state.pinnedRoots(), now: .now)
+        try state.keepRoots(of: bundle.metadata)
+        var receipt = Receipt(of: bundle, target: target, tool: tool)
+        let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
+        receipt.finished = UTCTime.now.description
+        switch outcome {
+        case .success:
+            return Result(
+                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, media: media))
+        case .failure(let error):
+            receipt.note(error)
+            throw LoadFailure(error, receipt: Swift.Result { try write(receipt) })
+        }
+    }
+
+    private func load(
+        _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt
+    ) throws {
+        let load = try Load(bundle, to: target, jobs: jobs, progress: progress)
+        defer {
+            receipt.counts = load.tally.counts
+            receipt.verifiedObjects = Int64(receipt.counts.pushed.blobs + load.content.manifests.count)
+            let manifests = load.content.manifests.values.reduce(UInt64(0)) { $0 + UInt64($1.bytes.count) }
+            receipt.verifiedBytes = receipt.counts.pushed.bytes + manifests
+        }
+        let plan = try load.plan(replaceTags: replaceTags)
+        try load.carryOut(plan) { try state.accept(bundle.metadata) }
+        let counts = load.tally.counts
+        receipt.nothingToDo =
+            plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0
+    }
+
+    private func write(_ receipt: Receipt) throws -> FilePath {
+        let file = try receipt.write(in: state)
+        if let copy = self.receipt { try copy.replaceContents(with: receipt.encoded) }
+        return file
+    }
+}
+
+extension Receipt {
+    /// What is known before anything is sent.
+    init(of bundle: VerifiedBundle, target: any LoadTarget, tool: String) {
+        self.init()
+        (product, version) = (bundle.release.product, bundle.release.version)
+        edition = bundle.release.edition
+        release = bundle.metadata.targets.content.files["release.json"]?.sha256.lowercaseHex ?? ""
+        root = bundle.metadata.fingerprint?.hex ?? ""
+        rootVersion = bundle.metadata.root.root.header.version
+        targetsVersion = bundle.metadata.targets.content.header.version
+        signers = Array(Set(bundle.metadata.targets.signers + [bundle.sumsSigner]).map(\.hex)).sorted()
+        (self.target, skippedTLSVerify) = (target.address, target.skipsTLSVerify)
+        (started, self.tool) = (UTCTime.now.description, tool)
+        findings = bundle.findings.map(\.description)
+    }
+
+    mutating func note(_ error: any Error) {
+        let failure = (error as? any ClassifiedError)?.failure ?? .failed
+        (outcome, exitCode, message) = ("\(failure)", Int64(failure.rawValue), "\(error)")
+    }
+}
+
+/// A load that failed after verification, with what tells about it.
+package struct LoadFailure: ClassifiedError {
+    package let cause: any Error
+    /// Where the receipt is, or why there is none.
+    package let receipt: Result<FilePath, any Error>
+
+    init(_ cause: any Error, receipt: Result<FilePath, any Error>) { (self.cause, self.receipt) = (cause, receipt) }
+
+    package var failure: Failure { (cause as? any ClassifiedError)?.failure ?? .failed }
+    package var missingBytes: UInt64? { (cause as? any ClassifiedError)?.missingBytes }
+
+    package var description: String {
+        switch receipt {
+        case .success(let file): "\(cause)\nreceipt: \(file)"
+        case .failure(let error): "\(cause)\nno receipt could be written: \(error)"
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Files
+package import SystemPackage
+package import Trust
+
+/// What one load did, for the site's records; written whether it succeeded or not.
+package struct Receipt: Sendable, Equatable {
+    /// The format of receipts that this version writes.
+    package static let format: Int64 = 1
+
+    package var product = ""
+    package var version = ""
+    package var edition = ""
+    /// SHA-256 of `release.json`, 64 hex digits.
+    package var release = ""
+    /// The pinned root's fingerprint, 64 hex digits.
+    package var root = ""
+    package var rootVersion: Int64 = 0
+    package var targetsVersion: Int64 = 0
+    /// Ids of the keys that signed the targets, and of the one that signed `SHA256SUMS`.
+    package var signers: [String] = []
+    /// The target's address, without credentials.
+    package var target = ""
+    package var skippedTLSVerify = false
+    package var started = ""
+    package var finished = ""
+    package var tool = ""
+    /// `done`, or a failure's name.
+    package var outcome = "done"
+    package var exitCode: Int64 = 0
+    package var message: String?
+    /// Whether the release was there as it is, and nothing was sent or changed.
+    package var nothingToDo = false
+    /// Objects and bytes that were read from the media, each block checked.
+    package var verifiedObjects: Int64 = 0
+    package var verifiedBytes: UInt64 = 0
+    package var counts = LoadTally.Counts()
+    /// What verification reported beside.
+    package var findings: [String] = []
+
+    package init() {}
+
+    /// `20261121T024500Z-palette-enterprise-4.7.27.json`.
+    package var fileName: String {
+        let time = finished.filter { $0.isNumber || $0 == "T" || $0 == "Z" }
+        return "\(time)-\(product)-\(version).json"
+    }
+
+    package var json: JSONValue {
+        var result: [String: JSONValue] = [
+            "format": .int(Receipt.format), "findings": .array(findings.map(JSONValue.string)),
+            "release": [
+                "product": .string(product), "version": .string(version), "edition": .string(edition),
+                "sha256": .string(release),
+            ],
+            "trust": [
+                "root": .string(root), "rootVersion": .int(rootVersion), "targetsVersion": .int(targetsVersion),
+                "signers": .array(signers.map(JSONValue.string)),
+            ],
+            "target": .string(target), "insecureSkipTLSVerify": .bool(skippedTLSVerify),
+            "started": .string(started), "finished": .string(finished), "tool": .string(tool),
+            "outcome": .string(outcome), "exitCode": .int(exitCode), "nothingToDo": .bool(nothingToDo),
+            "verified": ["objects": .int(verifiedObjects), "bytes": .int(Int64(clamping: verifiedBytes))],
+            "pushed": counts.pushed.json, "skipped": counts.skipped.json, "mounted": counts.mounted.json,
+            "manifests": [
+                "sent": .int(Int64(counts.manifestsSent)), "present": .int(Int64(counts.manifestsPresent)),
+            ],
+            "tags": .array(counts.tags.map(\.json)),
+            "readBack": [
+                "manifests": .int(Int64(counts.readBack.manifests)), "tags": .int(Int64(counts.readBack.tags)),
+                "blobs": .int(Int64(counts.readBack.blobs)), "repaired": .int(Int64(counts.readBack.repaired)),
+                "complete": .bool(counts.readBack.isComplete),
+            ],
+        ]
+        if let message { result["message"] = .string(message) }
+        return .object(result)
+    }
+
+    /// The file's bytes: canonical JSON and a newline.
+    package var encoded: [UInt8] { json.canonicalBytes + [UInt8(ascii: "\n")] }
+
+    /// Reads a receipt. Throws `JSONError`, also for another format.
+    package init(parsing bytes: [UInt8]) throws {
+        let document = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: Receipt.maximumSize)))
+        _ = try document["format"].int(in: Receipt.format...Receipt.format)
+        let (release, trust) = (try document["release"], try document["trust"])
+        (product, version) = (try release["product"].string(), try release["version"].string())
+        (edition, self.release) = (try release["edition"].string(), try release["sha256"].string())
+        (root, rootVersion) = (try trust["root"].string(), try trust["rootVersion"].int())
+        targetsVersion = try trust["targetsVersion"].int()
+        signers = try trust["signers"].elements().map { cursor throws(JSONError) in try cursor.string() }
+        target = try document["target"].string()
+        skippedTLSVerify = try document["insecureSkipTLSVerify"].bool()
+        (started, finished) = (try document["started"].string(), try document["finished"].string())
+        (tool, outcome) = (try document["tool"].string(), try document["outcome"].string())
+        exitCode = try document["exitCode"].int()
+        message = try document.optional("message")?.string()
+        nothingToDo = try document["nothingToDo"].bool()
+        verifiedObjects = try document["verified"]["objects"].int()
+        verifiedBytes = UInt64(try document["verified"]["bytes"].int())
+        counts = try LoadTally.Counts(document)
+        findings = try document["findings"].elements().map { cursor throws(JSONError) in try cursor.string() }
+    }
+
+    /// The most bytes of a receipt that is read.
+    package static let maximumSize = 64 << 20
+
+    /// Writes the receipt atomically, never over another one; returns where. The state's lock is held.
+    package func write(in state: SiteState) throws -> FilePath {
+        try state.receiptsFolder.createDirectories()
+        var file = state.receiptsFolder.appending(fileName)
+        var number = 1
+        while try file.exists() {
+            number += 1
+            file = state.receiptsFolder.appending("\(fileName.dropLast(5))-\(number).json")
+        }
+        try file.replaceContents(with: encoded)
+        return file
+    }
+}
+
+extension LoadTally.Amount {
+    fileprivate var json: JSONValue { ["blobs": .int(Int64(blobs)), "bytes": .int(Int64(clamping: bytes))] }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        self.init(blobs: Int(try cursor["blobs"].int()), bytes: UInt64(try cursor["bytes"].int()))
+    }
+}
+
+extension LoadTally.TagRecord {
+    fileprivate var json: JSONValue {
+        [
+            "repository": .string(repository), "tag": .string(tag), "digest": .string(digest),
+            "before": before.map(JSONValue.string) ?? .null, "action": .string(action),
+        ]
+    }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        let before = try cursor["before"]
+        self.init(
+            repository: try cursor["repository"].string(), tag: try cursor["tag"].string(),
+            digest: try cursor["digest"].string(), before: before.value == .null ? nil : try before.string(),
+            action: try cursor["action"].string())
+    }
+}
+
+extension LoadTally.Counts {
+    fileprivate init(_ document: JSONCursor) throws {
+        pushed = try .init(document["pushed"])
+        skipped = try .init(document["skipped"])
+        mounted = try .init(document["mounted"])
+        manifestsSent = Int(try document["manifests"]["sent"].int())
+        manifestsPresent = Int(try document["manifests"]["present"].int())
+        tags = try document["tags"].elements().map { try .init($0) }
+        let back = try document["readBack"]
+        readBack = .init(
+            manifests: Int(try back["manifests"].int()), tags: Int(try back["tags"].int()),
+            blobs: Int(try back["blobs"].int()), repaired: Int(try back["repaired"].int()),
+            isComplete: try back["complete"].bool())
+    }
+}

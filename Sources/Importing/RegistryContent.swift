@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import FoundationEssentials
+package import BundleFormat
+package import OCI
+
+/// What a release puts into a registry, with all that is below its references; a value that plans are made of.
+package struct RegistryContent: Sendable {
+    /// A manifest that a tag or nothing but its digest names.
+    package struct Item: Sendable {
+        package let reference: ReleaseReference
+        /// With all below it, children before parents, the item's own last.
+        package let manifests: [Descriptor]
+        /// Of all its manifests, each once.
+        package let blobs: [Descriptor]
+    }
+
+    /// In the order in which their tags are written.
+    package private(set) var items: [Item] = []
+    /// Every manifest's bytes and references.
+    package private(set) var manifests: [Digest: Manifest] = [:]
+
+    package init() {}
+
+    /// Adds a reference. `fetch` gives a manifest of the release.
+    package mutating func add(_ reference: ReleaseReference, fetch: (Descriptor) throws -> Manifest) throws {
+        var graph = ManifestGraph()
+        try graph.add(reference.descriptor) { [manifests] descriptor in
+            try manifests[descriptor.digest] ?? fetch(descriptor)
+        }
+        for (descriptor, manifest) in graph.manifests { manifests[descriptor.digest] = manifest }
+        items.append(Item(reference: reference, manifests: graph.manifests.map(\.descriptor), blobs: graph.blobs))
+    }
+
+    /// Every blob and manifest, for the question whether the media hold them.
+    package var digests: Set<Digest> {
+        Set(items.flatMap { $0.blobs.map(\.digest) }).union(manifests.keys)
+    }
+}
+
+extension RegistryContent {
+    /// Reads all manifests of a verified bundle and checks that the bundle has what they name.
+    ///
+    /// Throws `LoadError.absentContent` where it hasn't, and what reading the media can throw.
+    package init(_ bundle: VerifiedBundle) throws {
+        self.init()
+        let reader = bundle.reader()
+        for reference in bundle.release.references.sorted(by: ReleaseReference.tagOrder) {
+            try add(reference) { descriptor in
+                let bytes = try reader.bytes(of: descriptor.digest, limit: Manifest.maximumSize)
+                return try Manifest(parsing: .init(bytes), mediaType: descriptor.mediaType)
+            }
+        }
+        for item in items {
+            for descriptor in item.manifests + item.blobs {
+                guard bundle.index.object(descriptor.digest)?.size == UInt64(descriptor.size) else {
+                    throw LoadError.absentContent(reference: item.reference.name, digest: descriptor.digest)
+                }
+            }
+        }
+    }
+}
+
+extension ReleaseReference {
+    /// Images before artifacts, packs and bundle definitions, then as the release lists them: a pack whose images are
+    /// missing must never be seen.
+    static func tagOrder(_ left: ReleaseReference, _ right: ReleaseReference) -> Bool { left.rank < right.rank }
+
+    /// The phase in which its tag is written.
+    var rank: Int { ReleaseReference.rank(of: kind) }
+
+    static func rank(of kind: String) -> Int {
+        ["image", "artifact", "pack", "bundleDefinition"].firstIndex(of: kind) ?? 1
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Files
+internal import OCI
+internal import RegistryClient
+internal import Synchronization
+
+/// Sends blobs and manifests for one thread.
+final class Sender {
+    private let load: Load
+    private let session: any TargetSession
+    private let reader: ObjectReader
+
+    init(_ load: Load) throws {
+        self.load = load
+        session = try load.target.session()
+        reader = load.bundle.reader()
+    }
+
+    /// Sends a blob, unless the target has it. Its bytes go from verified blocks to the target a piece at a time.
+    func send(_ blob: LoadPlan.BlobStep) throws {
+        guard try !session.has(blob) else {
+            if blob.mountFrom == nil { load.progress.add(Int(blob.size)) }
+            return load.tally.note { $0.skipped.add(blob.size) }
+        }
+        let count = SentBytes(load.progress)
+        let outcome = try session.send(blob) {
+            count.restart()
+            return ObjectBody(stream: try reader.stream(blob.digest), count: count)
+        }
+        load.tally.note { outcome == .mounted ? $0.mounted.add(blob.size) : $0.pushed.add(blob.size) }
+    }
+
+    /// Sends a manifest; once more after sending what a registry says is missing below it.
+    func put(_ descriptor: Descriptor, in repository: String) throws {
+        guard let manifest = load.content.manifests[descriptor.digest] else {
+            throw LoadError.absentContent(reference: repository, digest: descriptor.digest)
+        }
+        do {
+            try session.put(manifest, descriptor, in: repository)
+        } catch let error as RegistryError where error.mayLackReferences {
+            try sendReferences(of: descriptor, in: repository)
+            try session.put(manifest, descriptor, in: repository)
+        }
+        load.progress.add(Int(descriptor.size))
+        load.tally.note { $0.manifestsSent += 1 }
+    }
+
+    private func sendReferences(of descriptor: Descriptor, in repository: String) throws {
+        for blob in load.content.blobs(of: descriptor.digest) {
+            try send(
+                LoadPlan.BlobStep(repository: repository, digest: blob.digest, size: blob.size, mountFrom: nil))
+        }
+        for child in load.content.children(of: descriptor.digest)
+        where try session.manifestDigest(Place(repository, child.digest)) == nil {
+            try put(child, in: repository)
+        }
+    }
+}
+
+/// Counts what is sent of one blob; a repetition takes the first attempt's bytes back.
+private final class SentBytes {
+    private let progress: Progress
+    private var sent = 0
+
+    init(_ progress: Progress) { self.progress = progress }
+
+    func add(_ count: Int) {
+        sent += count
+        progress.add(count)
+    }
+
+    func restart() {
+        progress.done.wrappingSubtract(UInt64(sent), ordering: .relaxed)
+        sent = 0
+    }
+}
+
+/// An object of the bundle as an upload's body.
+private struct ObjectBody: BlobBody {
+    let stream: ObjectStream
+    let count: SentBytes
+
+    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        try Interruption.check()
+        let read = try unsafe stream.read(into: buffer)
+        count.add(read)
+        return read
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import BundleFormat
+package import Files
+package import OCI
+package import SystemPackage
+package import Trust
+
+/// What a site keeps: the roots it trusts, the newest targets it accepted, its receipts. Below a folder of its own:
+/// `roots/<fingerprint>/N.root.json`, `accepted/<fingerprint>.json`, `receipts/`, `lock`.
+package struct SiteState: Sendable {
+    package let path: FilePath
+
+    /// Nothing is made or read here.
+    package init(_ path: FilePath) { self.path = path }
+
+    private var rootsFolder: FilePath { path.appending("roots") }
+    private var acceptedFolder: FilePath { path.appending("accepted") }
+    /// Where receipts are kept.
+    package var receiptsFolder: FilePath { path.appending("receipts") }
+
+    /// Keeps other loads out while the value lives. Throws `LoadError.busy`.
+    package func lock() throws -> FileLock {
+        try path.createDirectories()
+        return try FileLock(path.appending("lock"))
+    }
+
+    /// The chains of roots that are trusted here, each from the pinned root on, by the fingerprint of that one.
+    package func roots() throws -> [Digest: [[UInt8]]] {
+        guard try rootsFolder.exists() else { return [:] }
+        var chains: [Digest: [[UInt8]]] = [:]
+        for name in try rootsFolder.entries() {
+            guard let fingerprint = Digest(hex: name) else { continue }
+            let chain = try chain(in: rootsFolder.appending(name))
+            // The folder's name is what was compared with paper; a file that isn't that one is not trusted.
+            guard let first = chain.first, Digest(of: first) == fingerprint else {
+                throw StateError.changedRoot(rootsFolder.appending(name))
+            }
+            chains[fingerprint] = chain
+        }
+        return chains
+    }
+
+    /// What verification starts from. Throws `TrustError` for stored roots that don't follow one another.
+    package func pinnedRoots() throws -> PinnedRoots {
+        try PinnedRoots(
+            try roots().sorted { $0.key < $1.key }.map { fingerprint, roots in
+                PinnedRoots.Chain(roots: roots, accepted: try accepted(fingerprint))
+            })
+    }
+
+    private func chain(in folder: FilePath) throws -> [[UInt8]] {
+        var chain: [[UInt8]] = []
+        while chain.count <= TrustLimits.rotations {
+            let file = folder.appending(Role.root.fileName(version: Int64(chain.count + 1)))
+            guard try file.exists() else { break }
+            chain.append(try file.contents(limit: Role.root.byteLimit))
+        }
+        return chain
+    }
+
+    /// Trusts a root from now on; `false` when it was trusted already. Whoever calls has compared the fingerprint.
+    package func add(root bytes: [UInt8]) throws -> Bool {
+        let folder = rootsFolder.appending(Digest(of: bytes).hex)
+        let file = folder.appending(Role.root.fileName(version: 1))
+        guard try !file.exists() else { return false }
+        try folder.createDirectories()
+        try file.replaceContents(with: bytes)
+        try rootsFolder.syncDirectory()
+        return true
+    }
+
+    /// Keeps the later roots of a chain that a verification has walked.
+    package func keepRoots(of metadata: TrustedMetadata) throws {
+        guard let fingerprint = metadata.fingerprint else { return }
+        let folder = rootsFolder.appending(fingerprint.hex)
+        guard try folder.exists() else { return }
+        for (version, bytes) in metadata.root.files.sorted(by: { $0.key < $1.key }) {
+            let file = folder.appending(Role.root.fileName(version: version))
+            if try !file.exists() { try file.replaceContents(with: bytes) }
+        }
+    }
+
+    /// The metadata accepted last under a root, or `nil`.
+    package func accepted(_ fingerprint: Digest) throws -> PinnedRoots.AcceptedMetadata? {
+        let file = acceptedFolder.appending("\(fingerprint.hex).json")
+        guard try file.exists() else { return nil }
+        let limit = 4 * Role.targets.byteLimit
+        do {
+            let bytes = try file.contents(limit: limit)
+            let cursor = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: limit)))
+            return PinnedRoots.AcceptedMetadata(
+                timestamp: Array(try cursor["timestamp"].string().utf8),
+                snapshot: Array(try cursor["snapshot"].string().utf8),
+                targets: Array(try cursor["targets"].string().utf8))
+        } catch let error as JSONError {
+            throw StateError.unreadable(file, "\(error)")
+        }
+    }
+
+    /// Moves the accepted metadata forward, all three files as one; never back to an older version.
+    package func accept(_ metadata: TrustedMetadata) throws {
+        guard let fingerprint = metadata.fingerprint else { return }
+        try acceptedFolder.createDirectories()
+        if let known = try accepted(fingerprint) {
+            let version = try known.targetsVersion()
+            guard metadata.targets.content.header.version > version else { return }
+        }
+        let document: JSONValue = .object([
+            "timestamp": .string(String(decoding: metadata.timestamp.bytes, as: UTF8.self)),
+            "snapshot": .string(String(decoding: metadata.snapshot.bytes, as: UTF8.self)),
+            "targets": .string(String(decoding: metadata.targets.bytes, as: UTF8.self)),
+        ])
+        try acceptedFolder.appending("\(fingerprint.hex).json").replaceContents(with: document.canonicalBytes)
+    }
+}
+
+extension PinnedRoots.AcceptedMetadata {
+    /// The version of targets that were verified when they were stored.
+    fileprivate func targetsVersion() throws -> Int64 {
+        let limits = JSONLimits.metadata(bytes: Role.targets.byteLimit)
+        return try JSONCursor(JSONValue(parsing: targets, limits))["signed"]["version"].int()
+    }
+}
+
+extension TrustedMetadata {
+    /// The SHA-256 of the pinned root, which people compare.
+    package var fingerprint: Digest? { root.files[1].map { Digest(of: $0) } }
+}
+
+/// Why a site's state can't be used.
+package enum StateError: Error, Equatable {
+    /// The first root in this folder isn't the one that the folder is named by.
+    case changedRoot(FilePath)
+    case unreadable(FilePath, String)
+}
+
+extension StateError: ClassifiedError {
+    package var failure: Failure {
+        switch self {
+        case .changedRoot: .notTrusted
+        case .unreadable: .failed
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .changedRoot(let folder):
+            "\(folder)/1.root.json is not the root of that fingerprint; remove the folder and add the root again, "
+                + "with the fingerprint from paper"
+        case .unreadable(let file, let why):
+            "\(file) can't be read (\(why)); bring it back from a backup, or remove it: the next load writes it anew"
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import OCI
+
+/// A plan's transfers with what each of them has to wait for.
+struct TransferSteps: Sendable {
+    enum Step: Sendable {
+        case blob(LoadPlan.BlobStep, of: String)
+        case manifest(LoadPlan.ManifestStep)
+    }
+
+    private(set) var steps: [Step] = []
+    private(set) var graph = WorkGraph()
+
+    /// A blob that is mounted waits for the one it comes from, a manifest for its blobs and children.
+    init(_ plan: LoadPlan, _ content: RegistryContent) {
+        var numbers: [Place: Int] = [:]
+        for group in plan.groups {
+            for blob in group.blobs {
+                let source = blob.mountFrom.flatMap { numbers[Place($0, blob.digest)] }
+                numbers[Place(blob.repository, blob.digest)] = graph.add(after: [source].compactMap(\.self))
+                steps.append(.blob(blob, of: group.name))
+            }
+            for manifest in group.manifests {
+                let digest = manifest.descriptor.digest
+                let needed = content.blobs(of: digest) + content.children(of: digest)
+                let earlier = Set(needed.compactMap { numbers[Place(manifest.repository, $0.digest)] })
+                numbers[Place(manifest.repository, digest)] = graph.add(after: earlier.sorted())
+                steps.append(.manifest(manifest))
+            }
+        }
+    }
+}

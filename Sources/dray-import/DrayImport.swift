@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CommandLineSupport
+import Glibc
+
+/// `dray-import`, the importer: runs where there is no network, and travels in the kit.
+@main
+struct DrayImport: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dray-import",
+        abstract: "Verify a release on media and load it into a registry.",
+        discussion: """
+            Trust the product's root once, with the fingerprint that came by another way than the media. Then, for each
+            release:
+              dray-import verify MEDIA
+              dray-import plan MEDIA --to https://host:30003/spectro-content --username admin --password-file FILE
+              dray-import load MEDIA --to https://host:30003/spectro-content --username admin --password-file FILE
+            MEDIA are bundle folders, or folders with bundle folders directly below, as many as there are.
+            """,
+        version: toolVersion,
+        subcommands: [
+            TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
+            LoadCommand.self, ExtractCommand.self, ReceiptCommand.self,
+        ])
+
+    static func main() {
+        Glibc.exit(runCommand(DrayImport.self))
+    }
+}

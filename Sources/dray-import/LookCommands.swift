@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CommandLineSupport
+import Files
+import Importing
+
+struct VerifyCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Check every byte on the media; change nothing.",
+        discussion: """
+            Checks signatures from the trusted root on, then the release, its index and lists, then each 1 MiB block of each
+            volume. Names the blocks that are damaged and what they are needed for.
+
+            \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+            """)
+
+    @OptionGroup var media: MediaOptions
+    @Option(help: "Threads that read and hash, 1 to 64.") var jobs = 4
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
+    }
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        let bundle = try media.verified()
+        var report = try bundle.verification(threads: jobs, progress: progress)
+        report.next =
+            report.failure == nil
+            ? ["dray-import plan \(media.shown) --to TARGET"]
+            : ["copy what is named again, or add the media that are missing; then the same command"]
+        return Outcome(report)
+    }
+}
+
+struct InspectCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Say what a bundle is: release, signers, volumes, sizes.",
+        discussion: "Checks signatures first; reads no volume.\n\n"
+            + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+
+    @OptionGroup var media: MediaOptions
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        var report = try media.verified().inspection
+        report.next = ["dray-import verify \(media.shown)"]
+        return Outcome(report)
+    }
+}
+
+struct ListCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List what a bundle delivers: references for the registry, and files.",
+        discussion: "Checks signatures first; reads no volume.\n\n"
+            + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+
+    @OptionGroup var media: MediaOptions
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        var report = try media.verified().listing
+        report.next = ["dray-import plan \(media.shown) --to TARGET"]
+        return Outcome(report)
+    }
+}

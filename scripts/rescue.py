@@ -1,0 +1,1 @@
+../Sources/Packing/Resources/rescue.py
