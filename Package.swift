@@ -90,6 +90,12 @@ let package = Package(
 
         .target(
             name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+        tests(
+            of: "Importing",
+            [
+                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust", systemPackage,
+            ]),
+        tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
         tests(of: "Compression", [systemPackage]),

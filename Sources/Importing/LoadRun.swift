@@ -5,7 +5,7 @@ package import Files
 internal import OCI
 package import SystemPackage
 internal import Synchronization
-internal import Trust
+package import Trust
 
 /// A load as a site does it: under the state's lock, with a receipt at its end, whatever that is.
 package struct LoadRun: Sendable {
@@ -16,6 +16,8 @@ package struct LoadRun: Sendable {
     package var replaceTags = false
     /// Where a second copy of the receipt goes.
     package var receipt: FilePath?
+    /// The clock by which metadata expires and the receipt is dated.
+    package var now: @Sendable () -> UTCTime = { .now }
     /// The name and version of this tool, for the receipt.
     package var tool: String
 
@@ -38,11 +40,12 @@ package struct LoadRun: Sendable {
     ) throws -> Result {
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
-        let bundle = try unverified.verified(by: state.pinnedRoots(), now: .now)
+        let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
+        receipt.started = now().description
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
-        receipt.finished = UTCTime.now.description
+        receipt.finished = now().description
         switch outcome {
         case .success:
             return Result(
@@ -89,11 +92,11 @@ extension Receipt {
         targetsVersion = bundle.metadata.targets.content.header.version
         signers = Array(Set(bundle.metadata.targets.signers + [bundle.sumsSigner]).map(\.hex)).sorted()
         (self.target, skippedTLSVerify) = (target.address, target.skipsTLSVerify)
-        (started, self.tool) = (UTCTime.now.description, tool)
+        self.tool = tool
         findings = bundle.findings.map(\.description)
     }
 
-    mutating func note(_ error: any Error) {
+    package mutating func note(_ error: any Error) {
         let failure = (error as? any ClassifiedError)?.failure ?? .failed
         (outcome, exitCode, message) = ("\(failure)", Int64(failure.rawValue), "\(error)")
     }

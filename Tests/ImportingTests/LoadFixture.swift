@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BundleFormat
+import Cryptography
+import Files
+import Importing
+import OCI
+import Packing
+import RegistryClient
+import Support
+import SystemPackage
+import Testing
+import Trust
+
+/// A packed sample release, made once for all tests, which only read it.
+final class PackedSample: Sendable {
+    static let now = UTCTime(secondsSince1970: 1_795_000_000)
+    static let shared = Result { try PackedSample() }
+
+    let sample: SampleRelease
+    private let place = TemporaryFolder()
+    let bundle: FilePath
+    let fingerprint: Digest
+
+    private init() throws {
+        sample = try SampleRelease()
+        let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
+        try TrustFolder.create(
+            place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
+            releaseKeys: [release.publicKey], issued: PackedSample.now, expires: PackedSample.now.adding(days: 3650))
+        let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+        try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
+        let options = PackOptions(
+            manifest: sample.manifest, trust: place.appending("trust"), keys: [place.appending("release.pem")],
+            out: place.appending("out"), volumeSize: 4 << 20, state: place.appending("state"))
+        bundle = try pack(options, progress: Progress(), now: PackedSample.now).folder
+        fingerprint = Digest(of: try root1.contents(limit: 1 << 20))
+    }
+
+    var root1: FilePath { bundle.appending("trust/1.root.json") }
+}
+
+/// A site that trusts the sample's root.
+struct Site {
+    let packed: PackedSample
+    let folder = TemporaryFolder()
+    var state: SiteState { SiteState(folder.appending("state")) }
+
+    init(trusting: Bool = true) throws {
+        packed = try PackedSample.shared.get()
+        if trusting { _ = try state.add(root: packed.root1.contents(limit: 1 << 20)) }
+    }
+
+    func unverified(_ folders: [FilePath]? = nil) throws -> UnverifiedBundle {
+        try MediaSet(folders ?? [packed.bundle]).bundle()
+    }
+
+    func verified(_ folders: [FilePath]? = nil) throws -> VerifiedBundle {
+        try unverified(folders).verified(by: state.pinnedRoots(), now: PackedSample.now)
+    }
+
+    func load(
+        _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: Bool = false, receipt: FilePath? = nil
+    ) throws -> Receipt {
+        var run = LoadRun(state: state, tool: "test")
+        run.now = { PackedSample.now }
+        (run.replaceTags, run.receipt) = (replaceTags, receipt)
+        return try run.run(try unverified(media), to: target, media: "MEDIA", progress: Progress()).receipt
+    }
+
+    /// The error that a load ends with.
+    func failure(of target: any LoadTarget, media: [FilePath]? = nil) throws -> LoadFailure {
+        try #require(throws: LoadFailure.self) { try load(target, media: media) }
+    }
+
+    /// A copy of the bundle without some of its files, on a medium of its own.
+    func medium(_ name: String, without removed: [String]) throws -> FilePath {
+        let place = folder.appending(name)
+        try place.createDirectories()
+        let copy = place.appending(packed.bundle.lastComponent?.string ?? "bundle")
+        let made = try run(["cp", "-r", packed.bundle.string, copy.string])
+        guard made.status == 0 else { throw SampleError.failed(made.errorOutput) }
+        for file in removed { try copy.appending(file).removeFile() }
+        return copy
+    }
+
+    var receipts: [String] {
+        get throws { try state.receiptsFolder.exists() ? state.receiptsFolder.entries() : [] }
+    }
+}
+
+/// A registry as a target, asked once and not again when it fails.
+func registryTarget(
+    _ url: String, login: Credentials? = nil, certificate: FilePath? = nil, skipTLSVerify: Bool = false
+) throws -> RegistryTarget {
+    var options = RegistryOptions()
+    options.retry.attempts = 1
+    (options.credentials, options.caCertificate) = (login, certificate?.string)
+    options.skipTLSVerify = skipTLSVerify
+    return RegistryTarget(try Registry(try Endpoint(parsing: url), options))
+}
+
+/// The digest of a manifest as `skopeo` gets it.
+func skopeoDigest(_ reference: String) throws -> String {
+    let result = try run(["skopeo", "inspect", "--raw", "--tls-verify=false", reference])
+    guard result.status == 0 else { throw SampleError.failed(result.errorOutput) }
+    return Digest(of: result.stdout).description
+}
