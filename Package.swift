@@ -99,6 +99,10 @@ let package = Package(
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
         tests(of: "Compression", [systemPackage]),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["dray", "dray-import", "Support", systemPackage],
+            swiftSettings: settings),
+        .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "Splitting", ["CGear", systemPackage]),

@@ -79,7 +79,7 @@ extension BundleError: CustomStringConvertible {
         case .unknownBundle(let name, let names): "there is no bundle \(name.printable); there are: \(names.list)"
         case .unsigned(let path): "\(path.printable) is missing, so nothing vouches for this bundle; \(Self.askSender)"
         case .unknownRoot(let path):
-            "no root in \(path.printable) is trusted here; compare its fingerprint with its sender's, "
+            "\(path.printable) is no root that is trusted here; compare its fingerprint with its sender's, "
                 + "then add it: dray-import trust add"
         case .differentMedia(let one, let other):
             "\(one.printable) and \(other.printable) are both signed but differ; use media of one set only"

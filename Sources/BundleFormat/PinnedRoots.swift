@@ -52,8 +52,9 @@ package struct PinnedRoots: Sendable {
     /// Walks `trust/` from the pinned root that the media belong to (docs/format.md, "Verification order", 1).
     func metadata(_ files: inout SmallFiles, now: UTCTime) throws -> TrustedMetadata {
         guard let chain = try chain(of: files) else {
-            let name = "trust/1.root.json"
-            throw try files.isPresent(name) ? BundleError.unknownRoot(files.path("trust")) : .unsigned(files.path(name))
+            let name = "trust/\(Role.root.fileName(version: 1))"
+            let path = files.path(name)
+            throw try files.isPresent(name) ? BundleError.unknownRoot(path) : .unsigned(path)
         }
         let root = try extended(chain.root, &files)
         let metadata = try PinnedRoots.metadata(under: root, &files, now: now)

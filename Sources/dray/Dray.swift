@@ -19,7 +19,10 @@ struct Dray: ParsableCommand {
             At the site dray-import verifies and loads what dray has packed.
             """,
         version: toolVersion,
-        subcommands: [KeyCommand.self, TrustCommand.self, PackCommand.self])
+        subcommands: [
+            KeyCommand.self, TrustCommand.self, PackCommand.self, VerifyCommand.self, InspectCommand.self,
+            ListCommand.self,
+        ])
 
     static func main() {
         Glibc.exit(runCommand(Dray.self))

@@ -11,14 +11,14 @@ import Trust
 /// Bytes that don't repeat, the same for a seed everywhere.
 func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-    var bytes = [UInt8](repeating: 0, count: count)
-    for index in bytes.indices {
+    var words = [UInt64](repeating: 0, count: (count + 7) / 8)
+    for index in words.indices {
         state ^= state << 13
         state ^= state >> 7
         state ^= state << 17
-        bytes[index] = UInt8(truncatingIfNeeded: state >> 32)
+        words[index] = state
     }
-    return bytes
+    return unsafe words.withUnsafeBytes { unsafe Array($0.prefix(count)) }
 }
 
 /// A bundle's tables and volumes, made by hand so that each may be wrong.

@@ -16,12 +16,15 @@ final class PackFixture: Sendable {
     let sample: SampleRelease
     let place = TemporaryFolder()
 
-    init(seed: Int = 0) throws {
+    let now: UTCTime
+
+    init(seed: Int = 0, now: UTCTime = now) throws {
+        self.now = now
         sample = try SampleRelease(seed: seed)
         let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
         try TrustFolder.create(
             place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
-            releaseKeys: [release.publicKey], issued: PackFixture.now, expires: PackFixture.now.adding(days: 365))
+            releaseKeys: [release.publicKey], issued: now, expires: .latest)
         let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
     }
@@ -34,7 +37,7 @@ final class PackFixture: Sendable {
 
     @discardableResult
     func pack(out: String = "out", volumeSize: UInt64 = 0) throws -> PackResult {
-        try Packing.pack(options(out: out, volumeSize: volumeSize), progress: Progress(), now: PackFixture.now)
+        try Packing.pack(options(out: out, volumeSize: volumeSize), progress: Progress(), now: now)
     }
 
     /// Packs everything into archive volumes, nothing plain.

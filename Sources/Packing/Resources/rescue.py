@@ -40,7 +40,8 @@ def sha256(parts):
 class Bundle:
     def __init__(self, given):
         below = [os.path.join(g, n) for g in given if os.path.isdir(g) for n in sorted(os.listdir(g))]
-        self.folders = [f for f in given + below if os.path.isdir(os.path.join(f, "trust"))]
+        self.folders = [f for f in given + below
+                        if any(os.path.exists(os.path.join(f, n)) for n in ("release.json", "copies", "volumes"))]
         found = {}  # index digest -> release.json and index that belong together, from any medium or its copies/
         for path in [os.path.join(f, copy) for f in self.folders for copy in ("", "copies")]:
             index = os.path.join(path, "index")

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import BundleFormat
+import CommandLineSupport
+import Files
+import Importing
+import SystemPackage
+import Trust
+
+/// Which bundle a command looks at, and by which root.
+struct BundleOptions: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp("Bundle folders, or folders with bundles directly below.", valueName: "bundle"),
+        completion: .directory)
+    var bundle: [String]
+
+    @Option(help: ArgumentHelp("The bundle's folder name, where there are several.", valueName: "name"))
+    var release: String?
+
+    func verified(by root: FilePath) throws -> VerifiedBundle {
+        let bytes = try root.contents(limit: Role.root.byteLimit)
+        return try MediaSet(bundle.map { FilePath($0) }).bundle(release)
+            .verified(by: try PinnedRoots(rootFiles: [bytes]), now: .now)
+    }
+
+    /// Verified by `root`, or, without one, by the bundle's own, which proves that it is whole but not where it is from.
+    func verified(by root: String?) throws -> (bundle: VerifiedBundle, warnings: [String]) {
+        if let root { return (try verified(by: FilePath(root)), []) }
+        let unverified = try MediaSet(bundle.map { FilePath($0) }).bundle(release)
+        guard let folder = unverified.folders.first else { throw UsageError("no bundle folder was given") }
+        let verified = try verified(by: folder.appending("trust/1.root.json"))
+        return (verified, ["origin not checked: the bundle was judged by its own root; give --root to check it"])
+    }
+}
+
+struct VerifyCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Check every byte of a bundle; change nothing.",
+        discussion: """
+            Checks signatures from the given root on, then the release, its index and lists, then each 1 MiB block of each
+            volume. Names the blocks that are damaged and what they are needed for.
+
+            \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+            """)
+
+    @OptionGroup var bundle: BundleOptions
+
+    @Option(help: ArgumentHelp("The product's first root, trust/1.root.json.", valueName: "file"), completion: .file())
+    var root: String
+
+    @Option(help: "Threads that read and hash, 1 to 64.") var jobs = 4
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
+    }
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        var report = try bundle.verified(by: FilePath(root)).verification(threads: jobs, progress: progress)
+        report.next =
+            report.failure == nil
+            ? ["copy the bundle to the media, then check it there the same way"]
+            : ["copy what is named again from a good copy, then the same command"]
+        return Outcome(report)
+    }
+}
+
+struct InspectCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Say what a bundle is: release, signers, volumes, sizes.",
+        discussion: "Reads no volume. Without --root the bundle is judged by its own root, and the output says so.\n\n"
+            + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+
+    @OptionGroup var bundle: BundleOptions
+    @Option(help: ArgumentHelp("The product's first root.", valueName: "file"), completion: .file()) var root: String?
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        let (verified, warnings) = try bundle.verified(by: root)
+        return Outcome(verified.inspection, warnings: warnings)
+    }
+}
+
+struct ListCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List what a bundle delivers: references for the registry, and files.",
+        discussion: "Reads no volume. Without --root the bundle is judged by its own root, and the output says so.\n\n"
+            + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+
+    @OptionGroup var bundle: BundleOptions
+    @Option(help: ArgumentHelp("The product's first root.", valueName: "file"), completion: .file()) var root: String?
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        let (verified, warnings) = try bundle.verified(by: root)
+        return Outcome(verified.listing, warnings: warnings)
+    }
+}
+
+extension Outcome {
+    /// What a workflow reported, as this command's outcome.
+    init(_ report: Report, warnings: [String] = []) {
+        self.init(
+            text: report.text, data: report.json, warnings: report.warnings + warnings, next: report.next,
+            failure: report.failure)
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BundleFormat
+import Files
+import OCI
+import Testing
+import Trust
+
+@Suite struct ReleaseTests {
+    private static func full() -> Release {
+        let digest = Digest(of: [1])
+        var release = Release(
+            product: "palette-enterprise", version: "4.7.27", edition: "palette",
+            index: Release.IndexFile(length: 5, sha256: digest, sha512: String(repeating: "ab", count: 64)),
+            volumeSize: 4_294_967_295)
+        release.supportEnd = "2030-01-31"
+        release.vendorKeys = [digest]
+        release.contents = [
+            Release.Content(
+                kind: "iso", name: "a \"b\"\u{1}\u{e9}.iso", digest: digest, size: 7, delivered: ["file"],
+                vendorSignature: .key(digest)),
+            Release.Content(kind: "layout", name: "mirror", delivered: ["registry"], vendorSignature: .notApplicable),
+            Release.Content(
+                kind: "bundle", name: "x.tar.zst", digest: digest, size: 1, delivered: ["file", "registry"],
+                vendorSignature: .waived),
+        ]
+        release.files = [
+            Release.DeliveredFile(
+                name: "a.iso", kind: "iso", digest: digest, size: 7,
+                signature: Release.SignatureFile(name: "a.iso.sig.bin", digest: digest, size: 2)),
+            Release.DeliveredFile(name: "tool", kind: "file", digest: digest, size: 0, signature: nil),
+        ]
+        release.references = [
+            ReleaseReference(
+                repository: "spectro-packs/archive/a", tag: "1.0.0",
+                descriptor: Descriptor(mediaType: MediaType.manifest, digest: digest, size: 3), kind: "pack",
+                source: "a:1.0.0", mayMove: true),
+            ReleaseReference(
+                repository: "library/b", tag: nil,
+                descriptor: Descriptor(mediaType: MediaType.index, digest: digest, size: 3), kind: "artifact",
+                source: "b"),
+        ]
+        release.requirements.mediaTypes = [MediaType.manifest]
+        release.requirements.largestBlob = 9
+        release.requirements.registryBytes = 10
+        return release
+    }
+
+    @Test func `reads back what was written, and writes the same bytes again`() throws {
+        let release = ReleaseTests.full()
+        let read = try Release(parsing: release.encoded)
+        #expect(read == release)
+        #expect(read.encoded == release.encoded)
+        #expect(read.name == "palette-enterprise-4.7.27")
+        #expect(read.references.map(\.name) == ["spectro-packs/archive/a:1.0.0", "library/b@\(Digest(of: [1]))"])
+    }
+
+    @Test(arguments: [
+        ("\"format\":1", "\"format\":2", "format 2"),
+        ("\"features\":[]", "\"features\":[\"gzip\"]", "feature \"gzip\""),
+    ]) func `names what a newer Dray is needed for`(_ old: String, _ new: String, _ said: String) throws {
+        let bytes = ReleaseTests.edited(old, new)
+        let error = #expect(throws: ReleaseError.self) { try Release(parsing: bytes) }
+        #expect(error?.description.contains(said) == true)
+        #expect(error?.failure == .refused)
+    }
+
+    @Test(arguments: [
+        ("\"format\":1,", ""), ("\"product\":\"palette-enterprise\"", "\"product\":7"),
+        ("\"sha256\":\"", "\"sha256\":\"A"),
+        ("\"size\":7", "\"size\":-7"), ("\"size\":7", "\"size\":7.0"), ("\"digest\":\"sha256:", "\"digest\":\"sha1:"),
+        ("library/b", "Library/b"), ("library/b", "../b"), ("\"tag\":\"1.0.0\"", "\"tag\":\"a b\""),
+        ("\"movable\":true", "\"movable\":1"), ("{\"base\"", "{\"product\":\"x\",\"base\""), ("null", "nul"),
+    ]) func `refuses a value that can't be`(_ old: String, _ new: String) {
+        let bytes = ReleaseTests.edited(old, new)
+        #expect(throws: (any Error).self) { try Release(parsing: bytes) }
+    }
+
+    @Test func `refuses a document that is cut off anywhere`() {
+        let bytes = ReleaseTests.full().encoded
+        for length in stride(from: 0, to: bytes.count, by: 17) {
+            #expect(throws: (any Error).self) { try Release(parsing: Array(bytes[..<length])) }
+        }
+    }
+
+    private static func edited(_ old: String, _ new: String) -> [UInt8] {
+        let text = String(decoding: full().encoded, as: UTF8.self)
+        precondition(text.contains(old))
+        return Array(
+            text.split(separator: old, maxSplits: 1, omittingEmptySubsequences: false).joined(separator: new).utf8)
+    }
+}
