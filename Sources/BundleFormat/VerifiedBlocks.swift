@@ -49,8 +49,8 @@ final class VerifiedBlocks {
         }
     }
 
-    /// Moves what is kept to the front. Whoever still holds the buffer goes on reading it; new blocks then get memory of
-    /// their own.
+    /// Moves what is kept to the front. Whoever still holds the buffer goes on reading it; new blocks then get memory
+    /// of their own.
     private func makeRoom(keeping kept: Range<Int>) {
         if isKnownUniquelyReferenced(&buffer) {
             unsafe buffer.withMemory { memory in
