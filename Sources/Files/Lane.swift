@@ -32,9 +32,12 @@ package final class Lane: Sendable {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
+    /// Waits until all work given so far is done or dropped; `check` tells whether any failed.
+    package func drain() { queue.sync {} }
+
     /// Waits until all work given so far is done; throws the first error of any.
     package func wait() throws {
-        queue.sync {}
+        drain()
         try check()
     }
 }

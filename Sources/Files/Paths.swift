@@ -115,3 +115,18 @@ extension FilePath {
         return total
     }
 }
+
+extension FilePath {
+    /// Removes everything in this folder but the names given; links are removed, not followed.
+    package func removeTree(keeping kept: Set<String> = []) throws(FileError) {
+        for name in try entries() where !kept.contains(name) {
+            let path = appending(name)
+            if try path.statusIfPresent(followingLinks: false)?.isDirectory == true {
+                try path.removeTree()
+                guard unsafe rmdir(path.string) == 0 else { throw .last("remove the folder", path) }
+            } else {
+                try path.removeFile()
+            }
+        }
+    }
+}

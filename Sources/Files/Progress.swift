@@ -21,6 +21,9 @@ package final class Progress: Sendable {
     /// Says how many bytes there are to do.
     package func begin(total bytes: UInt64) { total.store(bytes, ordering: .relaxed) }
 
+    /// Bytes done so far.
+    package var bytesDone: UInt64 { done.load(ordering: .relaxed) }
+
     /// Counts bytes as done.
     package func add(_ bytes: Int) { done.wrappingAdd(UInt64(bytes), ordering: .relaxed) }
 }

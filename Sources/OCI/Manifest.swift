@@ -7,6 +7,9 @@ package struct Manifest: Sendable {
     /// The most bytes a manifest may have: what registries take (distribution-spec 1.1, "Pushing Manifests").
     package static let maximumSize = 4 << 20
 
+    /// The most bytes that a descriptor may announce, 1 TiB: sums over a release then fit.
+    package static let largestContent: Int64 = 1 << 40
+
     /// The exact bytes.
     package let bytes: Data
     /// As the descriptor that led here says; equal to the document's own `mediaType` where it has one.
@@ -30,7 +33,7 @@ package struct Manifest: Sendable {
     /// Reads a manifest; unknown fields are kept in `bytes` alone.
     ///
     /// Throws `ManifestError` when it is too large, no JSON, of another type than `mediaType` says, valid both as index
-    /// and as manifest (CVE-2021-41190), or holds a negative size.
+    /// and as manifest (CVE-2021-41190), or holds an impossible size.
     package init(parsing bytes: Data, mediaType: String) throws(ManifestError) {
         guard bytes.count <= Manifest.maximumSize else { throw .tooLarge(bytes.count) }
         let document: Document
@@ -52,7 +55,9 @@ package struct Manifest: Sendable {
         manifests = document.manifests ?? []
         blobs = (document.config.map { [$0] } ?? []) + (document.layers ?? [])
         subject = document.subject
-        guard (manifests + blobs).allSatisfy({ $0.size >= 0 }) else { throw .negativeSize }
+        guard (manifests + blobs).allSatisfy({ (0...Manifest.largestContent).contains($0.size) }) else {
+            throw .impossibleSize
+        }
     }
 
     /// Child manifests and blobs, in the order they must exist before this one.
@@ -66,7 +71,7 @@ package enum ManifestError: Error, Equatable {
     case typeMismatch(said: String, holds: String)
     case ambiguous
     case incomplete(String)
-    case negativeSize
+    case impossibleSize
 }
 
 extension ManifestError: CustomStringConvertible {
@@ -78,7 +83,7 @@ extension ManifestError: CustomStringConvertible {
         case .typeMismatch(let said, let holds): "the manifest says it is \(holds), its descriptor says \(said)"
         case .ambiguous: "the manifest has the fields of an index and of an image manifest; it is refused"
         case .incomplete(let type): "the manifest lacks what a document of type \(type) must have"
-        case .negativeSize: "the manifest holds a descriptor with a negative size"
+        case .impossibleSize: "the manifest holds a descriptor with a negative size or one above 1 TiB"
         }
     }
 }

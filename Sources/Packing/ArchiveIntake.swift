@@ -37,17 +37,22 @@ struct ArchiveIntake {
         let volume = try plainName.flatMap { try builder.plainVolume(ordinal, name: $0) }
         source.volume = volume
         source.resumed = volume?.length ?? 0
+        source.onVolumeWritten = { [builder] volume, last in builder.commitPlain(ordinal, volume, since: last) }
         let archive = try ArchiveReader { try source.next() }
-        var index: [UInt8]?
+        var indexes: [(folder: String, bytes: [UInt8])] = []
+        var layout: String?
         var others = 0
         while let entry = try archive.next() {
             guard entry.kind == .file else { continue }
             let parts = entry.name.split(separator: "/")
-            if parts.last == "index.json", index == nil {
-                index = try contents(of: archive, entry, limit: LayoutFolder.maximumIndex)
+            let folder = parts.dropLast().joined(separator: "/")
+            if parts.last == "index.json", indexes.count < 16 {
+                let bytes = try contents(of: archive, entry, limit: LayoutFolder.maximumIndex)
+                indexes.append((folder, bytes))
             } else if parts.count >= 3, parts[parts.count - 3] == "blobs", parts[parts.count - 2] == "sha256",
                 let digest = Digest(hex: parts[parts.count - 1])
             {
+                layout = layout ?? parts.dropLast(3).joined(separator: "/")
                 let blobs = BlobIntake(builder: builder, reader: reader)
                 try blobs.take(digest, size: entry.size, place: path.string) { try archive.read(into: $0) }
             } else if parts.last != "oci-layout" {
@@ -56,7 +61,9 @@ struct ArchiveIntake {
         }
         try archive.finish()
         try reader.identity.wait()
-        guard let index else { throw PackError.notALayout(path.string, why: "it holds no index.json") }
+        guard let index = indexes.first(where: { $0.folder == layout ?? $0.folder })?.bytes else {
+            throw PackError.notALayout(path.string, why: "it holds no index.json beside its blobs")
+        }
         let digest = source.finish()
         if let volume { try builder.finishPlain(ordinal, volume, extents: []) }
         let (entries, graph) = try walk(index, place: path.string)
@@ -89,8 +96,11 @@ struct ArchiveIntake {
                 return try LayoutIndex.manifest(bytes, descriptor, place: place)
             }
         }
-        for blob in graph.blobs where !builder.has(blob.digest) {
-            throw PackError.blobMissing(blob.digest, in: place, of: "a manifest")
+        for blob in graph.blobs {
+            guard let size = builder.size(of: blob.digest) else {
+                throw PackError.blobMissing(blob.digest, in: place, of: "a manifest")
+            }
+            guard size == UInt64(blob.size) else { throw PackError.blobMismatch(blob.digest, in: place) }
         }
         return (entries, graph)
     }
@@ -107,6 +117,9 @@ private final class RawSource {
     var volume: VolumeFile?
     /// Bytes of the volume that an interrupted run wrote.
     var resumed: UInt64 = 0
+    /// Called after a piece went to the volume, with what it gave last; makes the volume durable now and then.
+    var onVolumeWritten: ((VolumeFile, UInt64) -> UInt64)?
+    private var committed: UInt64 = 0
 
     init(_ path: FilePath, size: UInt64, reader: InputReader) throws {
         file = try OpenFile.reading(path)
@@ -129,6 +142,7 @@ private final class RawSource {
             if let volume, end > resumed {
                 let skip = offset < resumed ? Int(resumed - offset) : 0
                 try buffer.withBytes(skip..<length) { try volume.append($0) }
+                committed = onVolumeWritten?(volume, max(committed, resumed)) ?? committed
             }
         } catch {
             uses.end()

@@ -29,6 +29,8 @@ final class ArchiveWriter {
 
     /// A member smaller than this shares a frame; a frame that holds as much is closed.
     private static let sharedLength = 1 << 20
+    /// Archive volumes in all; the index has room for as many again that are plain.
+    private static let maximumVolumes = 32_000
     /// A part shorter than this is not worth a member of its own.
     private static let leastPart: UInt64 = 64 << 10
 
@@ -37,7 +39,7 @@ final class ArchiveWriter {
     private let pool: BufferPool
     let lanes: VolumeLanes
     /// Frames of an earlier run that are on the disk.
-    private let replayed: [Frame]
+    private var replayed: [Frame]
     private(set) var frames: [Frame] = []
     private(set) var settledFrames = 0
     private(set) var volumes: [VolumeEntry] = []
@@ -50,6 +52,8 @@ final class ArchiveWriter {
     private var member: Member?
     /// Called when more of the current volume has been flushed.
     var onFlush: (() throws -> Void)?
+    /// Called when journaled frames, from that number on, turn out to hold something else.
+    var onForget: ((Int) throws -> Void)?
     /// Called when a volume is whole, with its ordinal.
     var onVolumeFinished: ((Int, FinishedVolume) throws -> Void)?
 
@@ -124,7 +128,7 @@ final class ArchiveWriter {
             name: name, size: size, unwritten: size, partLeft: 0, partSize: 0, partNumber: 0, parts: [],
             isShared: shared)
         if shared {
-            enterVolume()
+            try enterVolume()
             startPart(size: size, name: name)
         } else {
             try closeFrame()
@@ -170,7 +174,7 @@ final class ArchiveWriter {
                 throw PackError.volumeSizeTooSmall(settings.volumeSize, needed: 1 << 20)
             }
         }
-        enterVolume()
+        try enterVolume()
         if size < current.unwritten || current.partNumber > 0 { current.partNumber += 1 }
         member = current
         let suffix = current.partNumber == 0 ? "" : ".part" + String(current.partNumber).leftPadded(to: 4)
@@ -219,12 +223,14 @@ final class ArchiveWriter {
         let raw = open.count
         if number < replayed.count {
             let frame = replayed[number]
-            guard frame.rawLength == UInt32(raw) else { throw PackError.planChanged }
-            frames.append(frame)
-            position = frame.offset + UInt64(frame.storedLength)
-            settledFrames = frames.count
-            open.count = 0
-            return
+            if try isOnDisk(frame) {
+                frames.append(frame)
+                position = frame.offset + UInt64(frame.storedLength)
+                settledFrames = frames.count
+                open.count = 0
+                return
+            }
+            try forgetFrames(from: number)
         }
         frames.append(
             Frame(
@@ -233,6 +239,27 @@ final class ArchiveWriter {
         inFlight.append(compressor.start(open, number: number))
         inFlightBound += UInt64(RawFrame.size(of: raw))
         open = compressor.content()
+    }
+
+    /// Whether the open content is what an interrupted run stored as that frame: it was stored before its chunk's digest
+    /// was known, so it is compared, not believed.
+    private func isOnDisk(_ frame: Frame) throws -> Bool {
+        guard frame.rawLength == UInt32(open.count), Int(frame.volume) == volumes.count - 1 else { return false }
+        var expected: [UInt8] = []
+        func take(_ bytes: RawSpan) { unsafe bytes.withUnsafeBytes { unsafe expected.append(contentsOf: $0) } }
+        try open.withBytes { content in
+            if try !FrameEncoder(level: settings.level).compress(content, take) { RawFrame.write(content, take) }
+        }
+        guard expected.count == Int(frame.storedLength) else { return false }
+        return try OpenFile.reading(currentPath).bytes(at: frame.offset, length: expected.count) == expected
+    }
+
+    /// Goes on as if the interrupted run had stored nothing from that frame on.
+    private func forgetFrames(from number: Int) throws {
+        replayed.removeLast(replayed.count - number)
+        finishedEarlier = finishedEarlier.filter { $0.key < volumes.count - 1 }
+        volumes[volumes.count - 1].finished = nil
+        try onForget?(number)
     }
 
     private func settleOne() throws {
@@ -255,18 +282,24 @@ final class ArchiveWriter {
 
     // MARK: Volumes
 
-    private func enterVolume() {
+    private func enterVolume() throws {
         guard !isInVolume else { return }
+        guard volumes.count < ArchiveWriter.maximumVolumes else {
+            throw PackError.volumeSizeTooSmall(settings.volumeSize, needed: settings.volumeSize * 2)
+        }
         volumes.append(VolumeEntry(number: nextNumber, finished: finishedEarlier[volumes.count]))
         nextNumber += 1
         position = 0
         isInVolume = true
     }
 
+    private var currentPath: FilePath {
+        settings.folder.appending(ArchiveWriter.name(settings.prefix, volumes[volumes.count - 1].number))
+    }
+
     private func openFile() throws -> VolumeFile {
         if let file { return file }
-        let path = settings.folder.appending(ArchiveWriter.name(settings.prefix, volumes[volumes.count - 1].number))
-        let opened = try VolumeFile(at: path, resumingAt: position, pool: pool, lanes: lanes)
+        let opened = try VolumeFile(at: currentPath, resumingAt: position, pool: pool, lanes: lanes)
         file = opened
         return opened
     }
@@ -298,7 +331,7 @@ final class ArchiveWriter {
         try finishVolume()
         let following = nextNumber
         nextNumber = 1
-        enterVolume()
+        try enterVolume()
         nextNumber = following
     }
 

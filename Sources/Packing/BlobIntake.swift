@@ -7,8 +7,9 @@ internal import SystemPackage
 
 /// Takes in OCI blobs under the digest that their name claims; a lane confirms it.
 struct BlobIntake {
-    /// A blob up to this size that looks like JSON is held back for volume 001: manifests, configurations, SBOMs.
-    static let heldLength: UInt64 = 1 << 20
+    /// A blob up to this size that looks like JSON is held back for volume 001: manifests, configurations, SBOMs. No
+    /// manifest may be larger.
+    static let heldLength = UInt64(Manifest.maximumSize)
 
     let builder: BundleBuilder
     let reader: InputReader
@@ -18,12 +19,13 @@ struct BlobIntake {
         let file = try OpenFile.reading(path)
         guard try file.status().size == size else { throw PackError.blobMismatch(digest, in: place) }
         // Bytes that are there already, from wherever, were checked there: they are not read again.
-        if builder.has(digest) || registerKnown(digest, size: size) {
-            return reader.progress.add(Int(clamping: size))
-        }
-        if size <= BlobIntake.heldLength, size > 0, try file.bytes(at: 0, length: 1) == [UInt8(ascii: "{")] {
+        let start = try file.bytes(at: 0, length: Int(min(size, 64)))
+        if BlobIntake.isHeld(size: size, start) {
             reader.progress.add(Int(size))
             return try hold(digest, try file.bytes(at: 0, length: Int(size)), place: place)
+        }
+        if builder.has(digest) || registerKnown(digest, size: size) {
+            return reader.progress.add(Int(clamping: size))
         }
         try builder.begin(digest, as: .blobs, size: size)
         let hash = LaneHash()
@@ -36,48 +38,56 @@ struct BlobIntake {
     }
 
     /// Takes a blob whose bytes `read` gives, until it gives 0.
-    func take(
-        _ digest: Digest, size: UInt64, place: String, _ read: (Buffer) throws -> Int
-    ) throws {
-        guard !builder.has(digest), !registerKnown(digest, size: size) else { return }
+    func take(_ digest: Digest, size: UInt64, place: String, _ read: (Buffer) throws -> Int) throws {
         var hash: LaneHash?
         var taken: UInt64 = 0
         while true {
             try Interruption.check()
             let buffer = reader.pool.take()
             let uses = Countdown(2) { [pool = reader.pool] in pool.put(buffer) }
+            defer { uses.end() }
             let count: Int
             do {
                 count = try read(buffer)
             } catch {
                 uses.end()
-                uses.end()
                 throw error
             }
-            if count == 0 || taken == 0 && isHeld(buffer, size: size) {
-                let bytes = buffer.withBytes { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+            taken += UInt64(count)
+            guard count > 0 || size == 0, taken <= size else {
                 uses.end()
-                uses.end()
-                if count > 0 { return try hold(digest, bytes, place: place) }
                 break
+            }
+            if hash == nil, try takeWhole(digest, size: size, buffer, place: place) {
+                uses.end()
+                return
             }
             if hash == nil { try builder.begin(digest, as: .blobs, size: size) }
             let running = hash ?? LaneHash()
             hash = running
             running.add(buffer, on: reader.identity, ending: uses)
-            defer { uses.end() }
-            taken += UInt64(count)
-            guard taken <= size else { throw PackError.blobMismatch(digest, in: place) }
             try buffer.withBytes { try builder.append($0) }
         }
-        guard taken == size else { throw PackError.blobMismatch(digest, in: place) }
-        if hash == nil { try builder.begin(digest, as: .blobs, size: 0) }
-        try end(digest, size: size, hash ?? LaneHash(), place: place)
+        guard taken == size, let hash else { throw PackError.blobMismatch(digest, in: place) }
+        try end(digest, size: size, hash, place: place)
     }
 
-    private func isHeld(_ buffer: Buffer, size: UInt64) -> Bool {
-        UInt64(buffer.count) == size && size <= BlobIntake.heldLength
-            && buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe $0.first } } == UInt8(ascii: "{")
+    /// Ends with a blob that is held back or whose bytes are there already; judged by its first piece.
+    private func takeWhole(_ digest: Digest, size: UInt64, _ buffer: Buffer, place: String) throws -> Bool {
+        let bytes = buffer.withBytes(0..<min(64, buffer.count)) { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+        if UInt64(buffer.count) == size, BlobIntake.isHeld(size: size, bytes) {
+            let whole = buffer.withBytes { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+            try hold(digest, whole, place: place)
+            return true
+        }
+        return builder.has(digest) || registerKnown(digest, size: size)
+    }
+
+    /// Whether a blob that begins so is held back. An empty one is, too: it has no frame of its own to rest on.
+    private static func isHeld(size: UInt64, _ start: [UInt8]) -> Bool {
+        guard size > 0 else { return true }
+        let first = start.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+        return size <= heldLength && first == UInt8(ascii: "{")
     }
 
     /// Holds a small blob after comparing its digest.

@@ -17,6 +17,9 @@ extension BundleBuilder {
             guard let bytes = try heldBytes(blob.digest) else { continue }
             if segments(of: blob.digest) == nil {
                 _ = try store(blob.digest, as: .blobs, unsafe bytes.span.bytes)
+            } else {
+                // Its bytes lie in an image too; the unpacked layout needs it under its name all the same.
+                try member("\(MemberFolder.blobs.rawValue)/sha256/\(blob.digest.hex)", bytes)
             }
             register(object: blob.digest, size: UInt64(blob.length), segments(of: blob.digest) ?? [])
         }
@@ -35,10 +38,12 @@ extension BundleBuilder {
     func tables(needed: Set<Digest>, prefix: String, place: String) throws -> IndexTables {
         var tables = IndexTables()
         var frameNumbers = [UInt32](repeating: 0, count: archive.frames.count)
+        let numbers = Dictionary(grouping: archive.frames.indices) { Int(archive.frames[$0].volume) }
         for (ordinal, entry) in archive.volumes.enumerated().sorted(by: { $0.element.number < $1.element.number }) {
             guard let finished = entry.finished else { preconditionFailure("a volume was not finished") }
             tables.add(ArchiveWriter.name(prefix, entry.number), .archive, finished)
-            for (number, frame) in archive.frames.enumerated() where Int(frame.volume) == ordinal {
+            for number in numbers[ordinal] ?? [] {
+                let frame = archive.frames[number]
                 frameNumbers[number] = UInt32(tables.frames.count)
                 var moved = frame
                 moved.volume = UInt32(tables.volumes.count - 1)
@@ -54,24 +59,48 @@ extension BundleBuilder {
                 Frame(
                     volume: UInt32(tables.volumes.count - 1), encoding: .raw, offset: 0, storedLength: 0, rawLength: 0))
         }
-        tables.chunks = chunks
-        tables.parts = parts.map { part in
-            var moved = part
-            moved.frame = plainFrames[part.frame] ?? frameNumbers[Int(part.frame)]
-            return moved
+        let moved = parts.map { part in
+            Part(
+                frame: plainFrames[part.frame] ?? frameNumbers[Int(part.frame)], offset: part.offset,
+                length: part.length)
         }
-        try addObjects(needed, to: &tables, place: place)
+        let chunkNumbers = addChunks(to: &tables, parts: moved)
+        try addObjects(needed, to: &tables, chunkNumbers: chunkNumbers, place: place)
         return tables
     }
 
-    private func addObjects(_ needed: Set<Digest>, to tables: inout IndexTables, place: String) throws {
+    /// Adds the chunks in the order in which they lie in the volumes, which a resumed run doesn't change; their new numbers.
+    private func addChunks(to tables: inout IndexTables, parts: [Part]) -> [UInt32] {
+        let order = chunks.indices.sorted { left, right in
+            let (first, second) = (chunks[left], chunks[right])
+            guard let one = parts[first.partRange].first, let other = parts[second.partRange].first else {
+                return (first.partCount, first.digest) < (second.partCount, second.digest)
+            }
+            return (one.frame, one.offset) < (other.frame, other.offset)
+        }
+        var numbers = [UInt32](repeating: 0, count: chunks.count)
+        for number in order {
+            numbers[number] = UInt32(tables.chunks.count)
+            var chunk = chunks[number]
+            chunk.firstPart = UInt32(tables.parts.count)
+            tables.chunks.append(chunk)
+            tables.parts += parts[chunks[number].partRange]
+        }
+        return numbers
+    }
+
+    private func addObjects(
+        _ needed: Set<Digest>, to tables: inout IndexTables, chunkNumbers: [UInt32], place: String
+    ) throws {
         var missing = needed
         for object in objects where needed.contains(object.digest) {
             missing.remove(object.digest)
             var moved = object
             moved.firstSegment = UInt32(tables.segments.count)
             tables.objects.append(moved)
-            tables.segments += segments[object.segmentRange]
+            tables.segments += segments[object.segmentRange].map {
+                Segment(chunk: chunkNumbers[Int($0.chunk)], offset: $0.offset, length: $0.length)
+            }
         }
         if let digest = missing.min() { throw PackError.blobMissing(digest, in: place, of: "the release") }
     }

@@ -61,16 +61,36 @@ final class BundleBuilder {
             settings, pool: pool, lanes: lanes, journaled: state.frames, chunkFrames: state.chunkFrames,
             finished: state.volumes)
         journaled = (state.frames.count, chunks.count, objects.count)
+        try checkFinishedVolumes(state, settings)
+        archive.onForget = { [unowned self] number in
+            journaled.frames = number
+            try journal.append([.forget(frames: number)])
+        }
         archive.onFlush = { [unowned self] in try commitIfDue() }
         archive.onVolumeFinished = { [unowned self] ordinal, volume in try commit(finished: (ordinal, volume)) }
     }
 
     private var finishedPlains: [Int: (volume: FinishedVolume, extents: [KnownExtent])] = [:]
 
+    /// What the journal calls whole must be there: someone may have cleaned up, or changed the stick.
+    private func checkFinishedVolumes(_ state: JournalState, _ settings: ArchiveWriter.Settings) throws {
+        for (ordinal, volume) in state.volumes {
+            let path = folder.appending(ArchiveWriter.name(settings.prefix, ordinal + 2))
+            guard try path.statusIfPresent()?.size == volume.length else {
+                throw PackError.partialShorterThanJournal(path)
+            }
+        }
+    }
+
     // MARK: What is known
 
     /// Whether an object of that digest has been taken in.
     func has(_ digest: Digest) -> Bool { objectNumbers[digest] != nil || heldNumbers[digest] != nil }
+
+    /// Bytes of an object that has been taken in.
+    func size(of digest: Digest) -> UInt64? {
+        objectNumbers[digest].map { objects[$0].size } ?? heldNumbers[digest].map { UInt64(held[$0].length) }
+    }
 
     /// The digest and size of an input that has been taken in whole by this or an interrupted run.
     func item(_ ordinal: Int) -> (digest: Digest, size: UInt64)? { items[ordinal] }
@@ -99,7 +119,7 @@ final class BundleBuilder {
 
     /// Holds a small blob back for volume 001.
     func hold(_ digest: Digest, _ bytes: [UInt8]) throws {
-        guard !has(digest) else { return }
+        guard heldNumbers[digest] == nil else { return }
         let offset = try journal.hold(digest, bytes)
         heldNumbers[digest] = held.count
         held.append((digest, offset, bytes.count))
@@ -161,6 +181,9 @@ final class BundleBuilder {
     func plainVolume(_ ordinal: Int, name: String) throws -> VolumeFile? {
         plains[ordinal] = PlainEntry(name: name)
         if let done = finishedPlains[ordinal] {
+            guard try folder.appending(name).statusIfPresent()?.size == done.volume.length else {
+                throw PackError.partialShorterThanJournal(folder.appending(name))
+            }
             register(plain: ordinal, done.volume, done.extents)
             return nil
         }

@@ -35,7 +35,10 @@ struct FileIntake {
                 if let known = builder.segments(of: digest) {
                     segments += known
                 } else {
-                    segments += try cut(file, range, borders: [], name: path.string, whole: nil)
+                    let again = LaneHash()
+                    segments += try cut(file, range, borders: [], name: path.string, whole: again, isSecond: true)
+                    try reader.identity.wait()
+                    guard again.finish() == digest else { throw PackError.inputChanged(path.string) }
                 }
             }
         }
@@ -86,9 +89,10 @@ struct FileIntake {
         return own.finish()
     }
 
-    /// Cuts a stretch, stores what is new; the segments. `whole` is nil when the bytes were hashed before.
+    /// Cuts a stretch, stores what is new; the segments. `whole` hashes the bytes that were read.
     private func cut(
-        _ file: borrowing OpenFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash?
+        _ file: borrowing OpenFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
+        isSecond: Bool = false
     ) throws -> [Segment] {
         var segments: [Segment] = []
         var cutter = PieceCutter(borders: borders, start: range.lowerBound, end: range.upperBound)
@@ -110,12 +114,8 @@ struct FileIntake {
                 uses.end()
                 throw error
             }
-            if let whole {
-                whole.add(buffer, tail.count..<buffer.count, on: reader.identity, ending: uses)
-                reader.progress.add(length)
-            } else {
-                uses.end()
-            }
+            whole.add(buffer, tail.count..<buffer.count, on: reader.identity, ending: uses)
+            if !isSecond { reader.progress.add(length) }
             offset += UInt64(length)
             let (cuts, rest) = cutter.cut(buffer, isLast: offset == range.upperBound)
             tail = buffer.withBytes(rest) { unsafe $0.withUnsafeBytes { unsafe Array($0) } }

@@ -12,6 +12,8 @@ enum JournalRecord: Sendable, Equatable {
     case frame(Frame)
     case chunk(Chunk, [Part])
     case object(Object, [Segment])
+    /// Frames from that number on, and the volumes they lie in, hold something else: they are forgotten.
+    case forget(frames: Int)
     /// An input, by its place in the plan, has been taken in whole.
     case item(ordinal: Int, digest: Digest, size: UInt64)
     /// An archive volume is whole.
@@ -124,6 +126,7 @@ extension JournalRecord {
         case .plain: 6
         case .plainProgress: 7
         case .held: 8
+        case .forget: 9
         }
     }
 
@@ -152,6 +155,7 @@ extension JournalRecord {
         case .plainProgress(let ordinal, let length):
             bytes.append(UInt32(ordinal))
             bytes.append(length)
+        case .forget(let number): bytes.append(UInt32(number))
         case .held: break
         }
         return bytes
@@ -184,6 +188,7 @@ extension JournalRecord {
         case (7, 12):
             self = .plainProgress(
                 ordinal: Int(payload.integer(at: 0, as: UInt32.self)), length: payload.integer(at: 4, as: UInt64.self))
+        case (9, 4): self = .forget(frames: Int(payload.integer(at: 0, as: UInt32.self)))
         case (8, 32...): self = .held(payload.digest(at: 0), at: offset + 32, length: payload.count - 32)
         default: return nil
         }

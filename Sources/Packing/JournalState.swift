@@ -14,6 +14,7 @@ struct JournalState {
     var volumes: [Int: FinishedVolume] = [:]
     var plains: [Int: (volume: FinishedVolume, extents: [KnownExtent])] = [:]
     var plainProgress: [Int: UInt64] = [:]
+    private var heldDigests: Set<Digest> = []
     var held: [(digest: Digest, offset: UInt64, length: Int)] = []
 
     /// Frames up to the last one that a whole chunk lies in; a chunk that was under way may have more.
@@ -38,8 +39,13 @@ struct JournalState {
         case .volume(let ordinal, let volume): volumes[ordinal] = volume
         case .plain(let ordinal, let volume, let extents): plains[ordinal] = (volume, extents)
         case .plainProgress(let ordinal, let length): plainProgress[ordinal] = length
+        case .forget(let number):
+            guard number < frames.count else { return }
+            let volume = Int(frames[number].volume)
+            frames.removeLast(frames.count - number)
+            volumes = volumes.filter { $0.key < volume }
         case .held(let digest, let offset, let length):
-            if !held.contains(where: { $0.digest == digest }) { held.append((digest, offset, length)) }
+            if heldDigests.insert(digest).inserted { held.append((digest, offset, length)) }
         }
     }
 }

@@ -15,6 +15,8 @@ package struct PackResult: Sendable {
     package var folder: FilePath
     /// It was there already, made from the same plan.
     package var wasComplete = false
+    /// An interrupted run had been there before.
+    package var wasResumed = false
     package var bytesIn: UInt64 = 0
     package var bytesOnMedia: UInt64 = 0
     package var volumes: [Volume] = []
@@ -82,13 +84,26 @@ private struct Packer {
         let journalPath = state.appending("\(place).journal")
         let journal = try Journal(at: journalPath, plan: plan.id, restart: try options.restart || !partial.exists())
         try partial.appending("volumes").createDirectories()
+        if journal.records.isEmpty { try partial.removeTree(keeping: ["volumes"]) }
         progress.begin(total: plan.bytesIn)
-        let result = try build(journal, &trust)
+        var result = try estimatingSpace { try build(journal, &trust) }
+        result.wasResumed = !journal.records.isEmpty
         try done.replaceContents(with: Array(plan.id.hex.utf8))
         try partial.rename(to: final)
         try options.out.syncDirectory()
         try journalPath.removeFile()
         return result
+    }
+
+    /// A full disk is said with what may be missing for all that is left, not for the one write that failed.
+    private func estimatingSpace(_ body: () throws -> PackResult) throws -> PackResult {
+        do {
+            return try body()
+        } catch let error as FileError where error.isOutOfSpace {
+            let left = plan.bytesIn - min(plan.bytesIn, progress.bytesDone) + (32 << 20)
+            let free = try options.out.freeSpace()
+            throw PackError.noSpace(options.out, missing: max(left - min(left, free), error.missingBytes ?? 1))
+        }
     }
 
     private func openTrust() throws -> TrustFolder {
@@ -97,6 +112,12 @@ private struct Packer {
             throw PackError.trustUnusable(
                 options.trust,
                 why: "it belongs to \(trust.root.root.product), the manifest is of \(plan.release.product)")
+        }
+        guard trust.root.root.header.expires > now else {
+            throw PackError.expired("the root in \(options.trust) expired at \(trust.root.root.header.expires)")
+        }
+        if let end = plan.release.supportEnd, let time = UTCTime.endOfDay(end), time <= now {
+            throw PackError.expired("the release's supportEnd, \(end), has passed")
         }
         let releaseKeys = trust.root.root.releaseKeys
         guard keys.contains(where: { releaseKeys.contains($0.publicKey) }) else {
@@ -110,6 +131,8 @@ private struct Packer {
             folder: partial.appending("volumes"), prefix: name, volumeSize: options.volumeSize, level: options.level,
             threads: options.threads)
         let builder = try BundleBuilder(journal: journal, folder: settings.folder, settings: settings)
+        // When an input stops the run, what is on its way to the disk arrives there and in the journal.
+        defer { builder.archive.lanes.drain() }
         var run = try PackRun(plan: plan, builder: builder, reader: InputReader(progress: progress))
         try run.takeInputs()
         progress.label = "index and signatures"
@@ -118,6 +141,10 @@ private struct Packer {
             needed: run.composer.neededObjects, prefix: name, place: options.manifest.string)
         let index = tables.encoded(splitter: SplitterName.current)
         let release = release(run, index: index)
+        // The reader's own rules, before anything is signed: what it would refuse must not be published.
+        _ = try BundleIndex(parsing: index)
+        _ = try Release(parsing: release.encoded)
+        try removeForeignNames(tables)
         let metadata = try publish(release, index: index, tables, &trust)
         var result = PackResult(folder: final)
         result.bytesIn = plan.bytesIn
@@ -128,6 +155,12 @@ private struct Packer {
         result.warnings = run.composer.warnings
         result.fingerprint = metadata.root.files[1].map { Digest(of: $0).hex } ?? ""
         return result
+    }
+
+    /// An earlier run may have left other metadata, a kit, or volumes of another size.
+    private func removeForeignNames(_ tables: IndexTables) throws {
+        try partial.removeTree(keeping: ["volumes"])
+        try partial.appending("volumes").removeTree(keeping: Set(tables.volumes.map(\.name)))
     }
 
     private func release(_ run: PackRun, index: [UInt8]) -> Release {

@@ -16,6 +16,9 @@ package enum PackError: Error, Equatable {
     case badManifest(Digest, in: String, why: String)
     case notALayout(String, why: String)
     case nameTaken(String)
+    case nameUnusable(String)
+    case packTwice(String, String, String)
+    case expired(String)
     case referenceTwice(String, Digest, Digest)
     case signatureMissing(String, expected: String)
     case signatureWrong(String)
@@ -31,9 +34,12 @@ extension PackError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
-        case .planChanged, .bundleExists, .nameTaken, .referenceTwice: .refused
+        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice: .refused
+        case .expired: .expired
         case .blobMismatch, .blobMissing, .badManifest: .damaged
-        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable, .plainTooLarge: .usage
+        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable, .plainTooLarge,
+            .nameUnusable:
+            .usage
         case .signatureMissing, .signatureWrong: .notTrusted
         case .noSpace: .noSpace
         }
@@ -49,7 +55,8 @@ extension PackError: ClassifiedError {
         case .planChanged:
             "the inputs or parameters differ from those of the interrupted run; restore them, or begin anew with --restart"
         case .bundleExists(let path):
-            "\(path) is there and was made from other inputs; choose another --out or version, or remove that folder"
+            "\(path) is there, and nothing in --state says that it was made from these inputs; choose another --out or "
+                + "version, or remove that folder"
         case .partialShorterThanJournal(let path):
             "\(path) is shorter than it was; begin anew with --restart"
         case .inputChanged(let name): "\(name) changed while it was read; leave it alone and run the same command again"
@@ -59,7 +66,11 @@ extension PackError: ClassifiedError {
             "\(place) lacks \(digest), which \(parent) needs; fetch the whole image"
         case .badManifest(let digest, let place, let why): "in \(place), \(digest): \(why)"
         case .notALayout(let place, let why): "\(place) is no OCI image layout: \(why)"
-        case .nameTaken(let name): "two contents would be delivered as \(name); give one of them another name:"
+        case .nameTaken(let name): "\(name) is the name of one of the bundle's own volumes; give the item another name:"
+        case .nameUnusable(let name): "\(name) is too long or no name for every medium; give the item a shorter name:"
+        case .packTwice(let reference, let first, let second):
+            "\(first) and \(second) are both \(reference) with different content; leave one out"
+        case .expired(let what): "\(what); a bundle made now could be used nowhere"
         case .referenceTwice(let reference, let first, let second):
             "\(reference) stands for \(first) and for \(second) in this release; leave one out"
         case .signatureMissing(let name, let expected):
@@ -74,7 +85,8 @@ extension PackError: ClassifiedError {
         case .plainTooLarge(let name, let size, let volumeSize):
             "\(name) has \(size) bytes and can't be a plain volume of at most \(volumeSize); leave plain: out, or use "
                 + "a larger --volume-size"
-        case .noSpace(let path, let missing): "\(path) lacks \(missing) bytes of free space for this bundle"
+        case .noSpace(let path, let missing):
+            "\(path) lacks up to \(missing) bytes of free space for this bundle; make room and run the same command again"
         }
     }
 }

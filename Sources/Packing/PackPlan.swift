@@ -48,6 +48,8 @@ package struct PlannedInput: Sendable {
     let fingerprint: String
     let layout: LayoutFolder?
     let pack: PackArtifact?
+    /// The digest of the pack's layer, which its member's name needs before its bytes.
+    let packLayer: Digest?
 }
 
 /// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.
@@ -74,6 +76,7 @@ package struct PackPlan: Sendable {
             planned.append(try PlannedInput(item, ordinal: 2 * number, volumeSize: options.volumeSize))
         }
         inputs = planned.sorted { ($0.stage, $0.ordinal) < ($1.stage, $1.ordinal) }
+        try PlanChecks.check(inputs, release: manifest.release)
         knownSizes = Set(planned.flatMap { $0.layout?.graph.blobs.map { UInt64($0.size) } ?? [] })
         let keys = try manifest.vendorKeys.map { Digest(of: try $0.contents(limit: 1 << 20)).hex }
         let release = manifest.release
@@ -101,18 +104,22 @@ extension PlannedInput {
             let status = try OpenFile.reading(item.path).status()
             size = status.size
             lines.append("\(status.size) \(status.modified)")
-            (layout, pack) = (nil, nil)
+            (layout, pack, packLayer) = (nil, nil, nil)
         case .layout:
             let folder = try LayoutFolder(item.path, references: item.references)
             let manifests = folder.graph.manifests.reduce(UInt64(0)) { $0 + UInt64($1.manifest.bytes.count) }
             size = folder.graph.blobs.reduce(manifests) { $0 + UInt64($1.size) }
             lines.append(Digest(of: folder.indexBytes).hex + " " + (item.references ?? ["*"]).joined(separator: ","))
-            (layout, pack) = (folder, nil)
+            (layout, pack, packLayer) = (folder, nil, nil)
         case .packs:
             let artifact = try PackArtifact.plan(item.path)
             size = artifact.layerSize
-            lines.append("\(artifact.layerSize)")
-            (layout, pack) = (nil, artifact)
+            // Read once here for its digest and once for its bytes: packs are small.
+            let hash = PackHash()
+            try artifact.writeLayer { hash.update($0) }
+            let layer = hash.finish()
+            lines.append(layer.hex)
+            (layout, pack, packLayer) = (nil, artifact, layer)
         }
         let fits = volumeSize == 0 || size <= volumeSize
         isPlain = item.kind.isFile && item.deliver.contains(.file) && (item.plain ?? true) && fits

@@ -54,12 +54,8 @@ struct PackRun {
     }
 
     private mutating func takePack(_ input: PlannedInput) throws {
-        guard let pack = input.pack else { return }
+        guard let pack = input.pack, let layer = input.packLayer else { return }
         let place = pack.folder.string
-        // The digest comes first, as the name of a member does: packs are small and read twice.
-        let hasher = PackHash()
-        try pack.writeLayer { hasher.update($0) }
-        let layer = hasher.finish()
         let config = Digest(of: PackArtifact.config)
         let manifest = pack.manifest(layerDigest: layer, configDigest: config)
         let digest = Digest(of: manifest)
@@ -141,10 +137,8 @@ struct PackRun {
             if input.isPlain {
                 let intake = PlainIntake(builder: builder, reader: reader, knownSizes: [])
                 _ = try intake.take(path, ordinal: input.ordinal + 1, name: name, size: UInt64(bytes.count))
-            } else if !builder.has(signature) {
-                let chunk = try builder.store(signature, as: .chunks, unsafe bytes.span.bytes)
-                let whole = Segment(chunk: chunk, offset: 0, length: UInt64(bytes.count))
-                builder.register(object: signature, size: UInt64(bytes.count), bytes.isEmpty ? [] : [whole])
+            } else {
+                try builder.hold(signature, bytes)
             }
             delivered = Release.SignatureFile(name: name, digest: signature, size: UInt64(bytes.count))
         }

@@ -36,11 +36,11 @@ struct ReleaseComposer {
         for blob in graph.blobs { registryBlobs[blob.digest] = UInt64(blob.size) }
         let children = Set(graph.manifests.flatMap { $0.manifest.manifests.map(\.digest) })
         for entry in entries {
-            if let name = entry.referenceName {
-                try add(entry, name: name)
-            } else if !children.contains(entry.digest) {
-                try addUnnamed(entry, graph, place: place)
-            }
+            if let name = entry.referenceName { try add(entry, name: name) }
+        }
+        // After the named ones: a signature may stand before the image that it is about.
+        for entry in entries where entry.referenceName == nil && !children.contains(entry.digest) {
+            try addUnnamed(entry, graph, place: place)
         }
     }
 
@@ -71,16 +71,28 @@ struct ReleaseComposer {
     /// Delivers a manifest under a repository and tag; the same twice is one.
     mutating func add(_ reference: ReleaseReference) throws {
         if let known = tags[reference.name] {
-            guard known == reference.descriptor.digest else {
+            if known == reference.descriptor.digest { return }
+            guard reference.mayMove else {
                 throw PackError.referenceTwice(reference.name, known, reference.descriptor.digest)
             }
-            return
+            try untag(reference.name)
         }
         tags[reference.name] = reference.descriptor.digest
         references.append(reference)
         var entry = reference.descriptor
         if reference.tag != nil { entry.annotations = [Descriptor.referenceName: reference.source] }
         layoutEntries.append(entry)
+    }
+
+    /// The vendor's tool uses one tag for every pack's definition, and the last one has it; the others are sent without.
+    private mutating func untag(_ name: String) throws {
+        guard let index = references.firstIndex(where: { $0.name == name }) else { return }
+        var older = references.remove(at: index)
+        layoutEntries.removeAll { $0.digest == older.descriptor.digest && $0.referenceName == older.source }
+        older.tag = nil
+        tags[older.name] = older.descriptor.digest
+        references.append(older)
+        warn("\(name) stands in more than one input; the last one has the tag")
     }
 
     /// Counts a blob that the registry gets.
@@ -98,7 +110,7 @@ struct ReleaseComposer {
         var requirements = Release.Requirements()
         requirements.mediaTypes = manifestTypes.sorted()
         requirements.largestBlob = registryBlobs.values.max() ?? 0
-        requirements.registryBytes = registryBlobs.values.reduce(0, +)
+        requirements.registryBytes = registryBlobs.values.reduce(0, &+)
         return requirements
     }
 

@@ -38,6 +38,8 @@ final class VolumeFile {
         self.pool = pool
         self.lanes = lanes
         output = try VolumeOutput(path)
+        // The name must last as long as what the journal will say of the file.
+        try path.removingLastComponent().syncDirectory()
         buffer = pool.take()
         try restore(length)
     }
@@ -52,6 +54,7 @@ final class VolumeFile {
         let whole = length / UInt64(VolumeFile.bufferSize) * UInt64(VolumeFile.bufferSize)
         while flushed < whole {
             try output.read(into: buffer, at: flushed, length: VolumeFile.bufferSize)
+            guard buffer.count == VolumeFile.bufferSize else { throw PackError.partialShorterThanJournal(path) }
             try ship(writing: false)
         }
         try output.read(into: buffer, at: flushed, length: Int(length - whole))
@@ -121,6 +124,11 @@ final class VolumeLanes: Sendable {
     /// Throws the first error of any lane, without waiting.
     func check() throws {
         for lane in [disk, blocks, whole] { try lane.check() }
+    }
+
+    /// Waits for all work, whatever became of it.
+    func drain() {
+        for lane in [disk, blocks, whole] { lane.drain() }
     }
 
     func wait() throws {

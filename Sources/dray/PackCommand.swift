@@ -19,7 +19,7 @@ struct PackCommand: Command {
             checked on the way. Interrupted, out of space or killed: the same command goes on from there. The folder
             appears under its name when it is whole.
 
-            \(exitCodeHelp([.notTrusted, .damaged, .refused, .noSpace]))
+            \(exitCodeHelp([.notTrusted, .expired, .damaged, .refused, .noSpace]))
             """)
 
     @Argument(help: "The release's manifest (YAML; manifests/README.md describes it).", completion: .file())
@@ -98,7 +98,7 @@ struct PackCommand: Command {
         let saved = result.bytesIn > result.bytesOnMedia ? result.bytesIn - result.bytesOnMedia : 0
         let percent = result.bytesIn == 0 ? 0 : saved * 100 / result.bytesIn
         return Outcome(
-            text: """
+            text: (result.wasResumed ? "went on where an interrupted run had stopped\n" : "") + """
                 bundle:      \(result.folder)
                 read:        \(ByteSize(bytes: result.bytesIn))
                 on media:    \(ByteSize(bytes: result.bytesOnMedia)) in \(result.volumes.count) volumes (\(percent) % saved)
@@ -109,7 +109,10 @@ struct PackCommand: Command {
     }
 
     private func next(_ result: PackResult) -> [String] {
-        ["dray verify \(result.folder) --root \(result.folder)/trust/1.root.json", "copy the folder to the media"]
+        [
+            "dray verify \(result.folder) --root \(FilePath(trust).appending("1.root.json"))",
+            "copy the folder to the media",
+        ]
     }
 }
 

@@ -37,7 +37,7 @@ struct ManifestTests {
             error: .typeMismatch(said: MediaType.index, holds: "x")),
         Case(
             text: #"{"config":\#(descriptor(MediaType.imageConfig, size: -1)),"layers":[]}"#, type: MediaType.manifest,
-            error: .negativeSize),
+            error: .impossibleSize),
     ]) func `what could be read in two ways is refused`(test: Case) {
         #expect(throws: test.error) { try Manifest(parsing: Data(test.text.utf8), mediaType: test.type) }
     }

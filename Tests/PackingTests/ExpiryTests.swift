@@ -23,7 +23,7 @@ struct ExpiryTests {
     @Test func `a release that has ended before it is packed is not signed`() throws {
         let fixture = try PackFixture()
         try fixture.sample.edit("edition: palette }", "edition: palette, supportEnd: \"2020-01-01\" }")
-        #expect(throws: TrustError.self) { try fixture.pack() }
+        #expect(throws: PackError.expired("the release's supportEnd, 2020-01-01, has passed")) { try fixture.pack() }
         #expect(try !fixture.place.appending("out/palette-enterprise-1.0.0").exists())
     }
 }
