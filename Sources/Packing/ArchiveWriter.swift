@@ -195,39 +195,20 @@ final class ArchiveWriter {
 
     // MARK: Room
 
-    private static let trailerBound = UInt64(RawFrame.size(of: TarHeader.trailerLength))
+    private var room: VolumeRoom { VolumeRoom(limit: settings.volumeSize) }
 
-    /// Whether an open frame of `raw` bytes and the trailer fit, however badly everything compresses.
+    /// Whether an open frame of `raw` bytes and the trailer fit. What is in flight is waited for only where it matters.
     private func fits(_ raw: UInt64) throws -> Bool {
-        guard settings.volumeSize > 0 else { return true }
-        let needed = UInt64(RawFrame.size(of: Int(raw))) + ArchiveWriter.trailerBound
-        if position + inFlightBound + needed <= settings.volumeSize { return true }
+        if room.fits(frame: raw, at: position + inFlightBound) { return true }
         try settleAll()
-        return position + needed <= settings.volumeSize
+        return room.fits(frame: raw, at: position)
     }
 
     /// How much of `wanted` bytes the current volume takes as one member that begins a frame.
     private func partSize(for wanted: UInt64) throws -> UInt64 {
-        guard settings.volumeSize > 0 else { return wanted }
-        if position + inFlightBound + ArchiveWriter.storedBound(wanted) <= settings.volumeSize { return wanted }
+        if room.fits(member: wanted, at: position + inFlightBound) { return wanted }
         try settleAll()
-        guard position + ArchiveWriter.storedBound(wanted) > settings.volumeSize else { return wanted }
-        let reserve = position + ArchiveWriter.trailerBound
-        guard settings.volumeSize > reserve else { return 0 }
-        let frame = UInt64(RawFrame.size(of: maximumFrameLength))
-        let (whole, rest) = (settings.volumeSize - reserve).quotientAndRemainder(dividingBy: frame)
-        let overhead = 9 + 3 * (rest / UInt64(RawFrame.blockSize) + 1)
-        let raw = whole * UInt64(maximumFrameLength) + (rest > overhead ? rest - overhead : 0)
-        let header: UInt64 = raw >= 1 << 33 ? 1536 : 512
-        return raw / 512 * 512 > header ? raw / 512 * 512 - header : 0
-    }
-
-    /// The most bytes that a member of `size` and the trailer can take.
-    private static func storedBound(_ size: UInt64) -> UInt64 {
-        let (whole, rest) = TarHeader.memberLength(size: size).quotientAndRemainder(
-            dividingBy: UInt64(maximumFrameLength))
-        return whole * UInt64(RawFrame.size(of: maximumFrameLength)) + UInt64(RawFrame.size(of: Int(rest)))
-            + trailerBound
+        return room.fits(member: wanted, at: position) ? wanted : room.largestMember(at: position)
     }
 
     // MARK: Frames

@@ -30,3 +30,20 @@ struct TarHeaderTests {
         #expect(list.output.contains(" \(size) "))
     }
 }
+
+struct VolumeRoomTests {
+    @Test(arguments: [1 << 20, (1 << 20) + 1, 4_194_413, 9_000_001, (4 << 30) - 1] as [UInt64])
+    func `the largest member fits, and nearly fills the volume`(limit: UInt64) {
+        let room = VolumeRoom(limit: limit)
+        for position: UInt64 in [0, 1, 100_000, limit / 2, limit - 3000, limit - 1] {
+            let size = room.largestMember(at: position)
+            if size > 0 { #expect(room.fits(member: size, at: position)) }
+            #expect(!room.fits(member: size + 2048, at: position))
+        }
+    }
+
+    @Test func `without a limit everything fits`() {
+        let room = VolumeRoom(limit: 0)
+        #expect(room.fits(member: 1 << 50, at: 1 << 50) && room.fits(frame: 1 << 22, at: 1 << 50))
+    }
+}
