@@ -74,7 +74,7 @@ extension BundleError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .noBundle(let paths):
-            "no bundle in \(paths.map(\.printable).joined(separator: ", ")); give a bundle folder, or the folder it is in"
+            "no bundle in \(paths.map(\.string).list); give a bundle folder, or the folder it is in"
         case .severalBundles(let names): "there are several bundles: \(names.list); name one with --release"
         case .unknownBundle(let name, let names): "there is no bundle \(name.printable); there are: \(names.list)"
         case .unsigned(let path): "\(path.printable) is missing, so nothing vouches for this bundle; \(Self.askSender)"
@@ -107,7 +107,7 @@ extension BundleError: CustomStringConvertible {
             "volume \(volume) is what was signed, but can't be decoded at byte \(offset): \(why); ask its sender"
         case .objectUnknown(let digest): "the bundle has no object \(digest); ask its sender"
         case .objectDiffers(let digest):
-            "the pieces that the index names for \(digest) are not its bytes; nothing of it was accepted, ask its sender"
+            "the pieces that the index names for \(digest) are not its bytes; it was not accepted, ask its sender"
         case .objectTooLarge(let digest, let size, let limit):
             "\(digest) has \(size) bytes, at most \(limit) are possible here; ask its sender"
         }

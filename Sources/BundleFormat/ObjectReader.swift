@@ -7,8 +7,8 @@ package import OCI
 /// Reads objects out of verified blocks. One thread at a time; about 16 MiB, whatever the objects' size.
 package final class ObjectReader {
     private let bundle: VerifiedBundle
-    /// Of archive volumes: a frame's stored bytes must lie in one piece. Frames are at most 8 MiB stored (`IndexChecks`),
-    /// those that `pack` writes little more than 4.
+    /// Of archive volumes: a frame's stored bytes must lie in one piece. They are at most 8 MiB (`IndexChecks`), little
+    /// more than 4 as `pack` writes them.
     private let stored: VerifiedBlocks
     /// Of plain volumes: block by block.
     private let plain: VerifiedBlocks
@@ -26,7 +26,7 @@ package final class ObjectReader {
 
     /// Begins reading an object at its first byte.
     ///
-    /// Throws `BundleError.objectUnknown` (13), `.volumeMissing` (3) for a volume that the object needs and no medium has.
+    /// Throws `BundleError.objectUnknown` (13), and `.volumeMissing` (3) when no medium has a volume that it needs.
     package func stream(_ digest: Digest) throws(BundleError) -> ObjectStream {
         guard let object = bundle.index.object(digest) else { throw .objectUnknown(digest) }
         if let missing = try bundle.missingVolumes(for: [digest]).first { throw .volumeMissing(missing.name) }

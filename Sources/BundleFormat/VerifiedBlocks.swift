@@ -38,26 +38,30 @@ final class VerifiedBlocks {
         precondition(wanted.count * blockSize <= buffer.capacity)
         guard volume != self.volume || !blocks.contains(wanted) else { return }
         let kept = volume == self.volume ? blocks.clamped(to: wanted) : 0..<0
-        let isPrefix = !kept.isEmpty && kept.lowerBound == wanted.lowerBound
-        let old = buffer
         let from = (kept.lowerBound - blocks.lowerBound) * blockSize
-        // Whoever still holds the buffer goes on reading it; new blocks then get memory of their own.
-        if !isUnshared { buffer = Buffer(capacity: old.capacity) }
+        let isPrefix = !kept.isEmpty && kept.lowerBound == wanted.lowerBound
         (self.volume, blocks) = (volume, wanted.lowerBound..<wanted.lowerBound)
-        if isPrefix {
-            if old !== buffer || from > 0 {
-                let count = min(kept.count * blockSize, old.capacity - from)
-                old.withBytes(from..<from + count) { buffer.write($0, at: 0) }
-            }
-            blocks = kept
-        }
+        makeRoom(keeping: isPrefix ? from..<from + kept.count * blockSize : 0..<0)
+        if isPrefix { blocks = kept }
         for block in blocks.upperBound..<wanted.upperBound {
             try read(block, of: volume, at: (block - wanted.lowerBound) * blockSize)
             blocks = wanted.lowerBound..<block + 1
         }
     }
 
-    private var isUnshared: Bool { isKnownUniquelyReferenced(&buffer) }
+    /// Moves what is kept to the front. Whoever still holds the buffer goes on reading it; new blocks then get memory
+    /// of their own.
+    private func makeRoom(keeping kept: Range<Int>) {
+        if isKnownUniquelyReferenced(&buffer) {
+            unsafe buffer.withMemory { memory in
+                unsafe memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[kept]))
+            }
+        } else {
+            let fresh = Buffer(capacity: buffer.capacity)
+            buffer.withBytes(kept) { fresh.write($0, at: 0) }
+            buffer = fresh
+        }
+    }
 
     /// Reads one block from the first medium that has it right.
     private func read(_ block: Int, of number: Int, at start: Int) throws {

@@ -14,7 +14,8 @@ package struct VerifiedBundle: Sendable {
     package let metadata: TrustedMetadata
     /// The release key that signed `SHA256SUMS`.
     package let sumsSigner: KeyID
-    /// What should be known and stops nothing: unsigned names, small files taken from copies, volumes absent or unusable.
+    /// What should be known and stops nothing: unsigned names, small files taken from copies, volumes that are absent
+    /// or unusable.
     package let findings: [Finding]
     let volumes: [VolumePlaces]
     let frames: FrameMap

@@ -154,7 +154,7 @@ private struct Damage {
 }
 
 extension VerifiedBundle {
-    /// The names of references and files that need one of these objects. A manifest that can't be read counts as needing.
+    /// The names of references and files that need one of these objects; a manifest that can't be read does.
     fileprivate func names(needing objects: Set<Digest>) throws -> [String] {
         let reader = reader()
         var names = release.files.filter {

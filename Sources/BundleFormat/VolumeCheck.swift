@@ -9,7 +9,8 @@ internal import SystemPackage
 extension VerifiedBundle {
     /// Reads every block of every volume on every medium and compares its SHA-256; nothing is decoded.
     ///
-    /// What is damaged or missing is in the report, not thrown. Throws `Interrupted`, and `FileError` when a medium goes away.
+    /// What is damaged or missing is in the report, not thrown. Throws `Interrupted`, and `FileError` when a medium goes
+    /// away.
     /// `threads`: how many read and hash at a time, each with 256 KiB.
     package func checkVolumes(threads: Int, progress: Progress) throws -> VerifyReport {
         let work = VolumeWork(self)

@@ -11,11 +11,12 @@ struct DrayImport: ParsableCommand {
         commandName: "dray-import",
         abstract: "Verify a release on media and load it into a registry.",
         discussion: """
-            Trust the product's root once, with the fingerprint that came by another way than the media. Then, for each
+            Trust the product's root once, with the fingerprint that came by another way than the media. Then, for each \
             release:
               dray-import verify MEDIA
-              dray-import plan MEDIA --to https://host:30003/spectro-content --username admin --password-file FILE
-              dray-import load MEDIA --to https://host:30003/spectro-content --username admin --password-file FILE
+              dray-import plan MEDIA --to https://host:30003/spectro-content
+              dray-import load MEDIA --to https://host:30003/spectro-content
+
             MEDIA are bundle folders, or folders with bundle folders directly below, as many as there are.
             """,
         version: toolVersion,

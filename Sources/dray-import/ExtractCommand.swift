@@ -11,7 +11,7 @@ struct ExtractCommand: Command {
         commandName: "extract",
         abstract: "Write a delivered file out, with the vendor's signature beside it.",
         discussion: """
-            The file is checked against its digest before it appears under its name. Stopped anywhere, the same command goes
+            The file is checked against its digest before it appears under its name. Stopped anywhere, the same command goes \
             on. dray-import list shows the names.
 
             \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .noSpace]))

@@ -35,9 +35,9 @@ struct LoadCommand: Command {
         commandName: "load",
         abstract: "Load a release into a registry or an OCI layout folder.",
         discussion: """
-            Verifies, then sends what the target hasn't: blobs, manifests, and at the end the tags: images, then packs, then
-            bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. A tag
-            that exists with other content is refused (14) unless --replace-tags or the release allows it. A receipt is
+            Verifies, then sends what the target hasn't: blobs, manifests, and at the end the tags: images, then packs, then \
+            bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. A tag \
+            that exists with other content is refused (14) unless --replace-tags or the release allows it. A receipt is \
             written whatever the end. Files that are delivered as files are not loaded: see extract.
 
             \(exitCodeHelp(

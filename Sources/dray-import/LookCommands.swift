@@ -10,7 +10,7 @@ struct VerifyCommand: Command {
         commandName: "verify",
         abstract: "Check every byte on the media; change nothing.",
         discussion: """
-            Checks signatures from the trusted root on, then the release, its index and lists, then each 1 MiB block of each
+            Checks signatures from the trusted root on, then the release, its index and lists, then each 1 MiB block of each \
             volume. Names the blocks that are damaged and what they are needed for.
 
             \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))

@@ -18,8 +18,8 @@ struct AddTrust: Command {
         commandName: "add",
         abstract: "Trust a product's root from now on.",
         discussion: """
-            Shows the root's product and fingerprint and asks whether it is the one you were given by another way than the
-            media: on paper, by telephone, from a portal. A fingerprint that stands on the media proves nothing. With
+            Shows the root's product and fingerprint and asks whether it is the one you were given by another way than the \
+            media: on paper, by telephone, from a portal. A fingerprint that stands on the media proves nothing. With \
             --fingerprint the comparison is done here; without a terminal it is required.
 
             \(exitCodeHelp([.notTrusted, .incomplete, .noSpace]))

@@ -32,7 +32,7 @@ import Trust
         let path = scene.path(name)
         let bytes = try get(path)
         #expect(scene.code() == nil)
-        for offset in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 12)) {
+        for offset in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 8)) {
             var changed = bytes
             changed[offset] ^= 1 << UInt8(offset % 8)
             try put(changed, path)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import BundleFormat
 import Files
 import Importing
 import OCI

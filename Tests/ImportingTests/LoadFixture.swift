@@ -34,7 +34,7 @@ final class PackedSample: Sendable {
             manifest: sample.manifest, trust: place.appending("trust"), keys: [place.appending("release.pem")],
             out: place.appending("out"), volumeSize: 4 << 20, state: place.appending("state"))
         bundle = try pack(options, progress: Progress(), now: PackedSample.now).folder
-        fingerprint = Digest(of: try root1.contents(limit: 1 << 20))
+        fingerprint = Digest(of: try bundle.appending("trust/1.root.json").contents(limit: 1 << 20))
     }
 
     var root1: FilePath { bundle.appending("trust/1.root.json") }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BundleFormat
+import Files
 import OCI
 import Testing
 

@@ -94,6 +94,6 @@ struct StateTests {
     @Test func `a file that is no root is not trusted`() throws {
         let file = site.folder.appending("x.json")
         try file.replaceContents(with: Array("{}".utf8))
-        #expect(throws: TrustError.grammar(file: "1.root.json", offset: 0)) { try RootCandidate(at: file) }
+        #expect(throws: TrustError.grammar(file: "1.root.json", offset: 1)) { try RootCandidate(at: file) }
     }
 }

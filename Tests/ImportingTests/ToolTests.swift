@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+import OCI
+import Support
+import SystemPackage
+import Testing
+
+/// `dray-import` as a user runs it.
+struct ToolTests {
+    private let site: Site
+    private let folder = TemporaryFolder()
+    private var state: String { folder.appending("state").string }
+    private var bundle: String { site.packed.bundle.string }
+
+    init() throws { site = try Site(trusting: false) }
+
+    private func tool(_ arguments: [String]) throws -> CommandResult {
+        try run([SourceTree.tool("dray-import").string] + arguments, environment: ["DOCKER_CONFIG": "/nonexistent"])
+    }
+
+    private func trust() throws {
+        let hex = site.packed.fingerprint.hex
+        #expect(try tool(["trust", "add", bundle, "--state", state, "--fingerprint", hex]).status == 0)
+    }
+
+    private struct Document: Decodable {
+        struct Failure: Decodable {
+            let exitCode: Int
+            let code: String
+            let message: String
+        }
+        let command: String?
+        let exitCode: Int
+        let outcome: String
+        let error: Failure?
+        let next: [String]?
+    }
+
+    private func document(_ result: CommandResult) throws -> Document {
+        #expect(result.output.filter { $0 == "\n" }.count == 1)
+        return try JSONDecoder().decode(Document.self, from: Data(result.stdout))
+    }
+
+    @Test(
+        arguments: [
+            (["--version"], 0), (["--help"], 0), ([], 0), (["load", "--help"], 0), (["nothing"], 64), (["load"], 64),
+            (["load", "x", "--to", "oci:y", "--jobs", "0"], 64), (["load", "x", "--to", "oci:y", "--jobs", "65"], 64),
+            (["load", "x", "--to", "oci:y", "--username", "a"], 64), (["load", "x", "--to", "oci:"], 64),
+            (["load", "x", "--to", "oci:y", "--username", "a", "--password-stdin", "--password-file", "b"], 64),
+            (["load", "x", "--to", "ftp://y"], 64), (["load", "x", "--to", "http://a:b@y"], 64),
+            (["load", "x", "--to", "oci:y", "--client-key", "k"], 64), (["verify", "x", "--jobs", "0"], 64),
+            (["receipt", "show", "/nonexistent"], 1), (["verify", "/nonexistent"], 1), (["verify", "/usr"], 3),
+        ] as [([String], Int32)]) func `arguments and their exit codes`(_ arguments: [String], _ code: Int32) throws
+    {
+        let result = try tool(arguments)
+        #expect(result.status == code, "\(result.output) \(result.errorOutput)")
+        #expect(result.stdout.isEmpty == (code != 0))
+    }
+
+    @Test(arguments: ["verify", "inspect", "list", "plan", "load", "extract"])
+    func `a command's help ends its description with its exit codes`(_ command: String) throws {
+        let help = try tool([command, "--help"]).output
+        for line in ["EXIT CODES:", "    0  done", "   10  not trusted", "   64  wrong use", "  130  interrupted"] {
+            #expect(help.contains(line))
+        }
+        #expect(help.contains("   15  the registry refused") == ["plan", "load"].contains(command))
+    }
+
+    @Test(arguments: ["verify", "inspect", "list"]) func `without trust a look ends with 10 and says how to add it`(
+        _ command: String
+    ) throws {
+        let result = try tool([command, bundle, "--state", state, "--output", "json"])
+        let document = try document(result)
+        #expect(result.status == 10)
+        #expect(document.exitCode == 10)
+        #expect(document.command == command)
+        #expect(document.error?.code == "notTrusted")
+        #expect(document.error?.message.contains("dray-import trust add") == true)
+    }
+
+    @Test func `without a terminal a fingerprint is required, and it must be right`() throws {
+        let add = ["trust", "add", bundle, "--state", state]
+        #expect(try tool(add).status == 64)
+        #expect(try tool(add + ["--fingerprint", "00"]).status == 64)
+        #expect(try tool(add + ["--fingerprint", Digest(bigEndianWords: .zero).hex]).status == 10)
+        #expect(try tool(["verify", bundle, "--state", state]).status == 10)
+        try trust()
+        #expect(try tool(["verify", bundle, "--state", state]).status == 0)
+    }
+
+    @Test func `results go to standard output and the rest to standard error, without control characters`() throws {
+        try trust()
+        let result = try tool(["verify", bundle, "--state", state])
+        #expect(result.output.contains("all volumes are there and whole"))
+        #expect(result.errorOutput == "Next:\n  dray-import plan \(bundle) --to TARGET\n")
+        let quiet = try tool(["verify", bundle, "--state", state, "--quiet"])
+        #expect(quiet.stdout == result.stdout)
+        #expect(quiet.stderr.isEmpty)
+    }
+
+    @Test func `several bundles are listed and one is asked for`() throws {
+        try trust()
+        let media = folder.appending("media")
+        for name in ["a", "b"] {
+            let made = try run(["mkdir", "-p", media.appending(name).appending("volumes").string])
+            #expect(made.status == 0)
+        }
+        let result = try tool(["verify", media.string, "--state", state])
+        #expect(result.status == 64)
+        #expect(result.errorOutput.contains("a, b; name one with --release"))
+    }
+
+    @Test func `load, receipt show and plan as JSON`() throws {
+        try trust()
+        let target = ["--to", "oci:\(folder.path)/layout"]
+        let receipt = folder.appending("r.json").string
+        let load = ["load", bundle, "--state", state, "--receipt", receipt] + target
+        let loaded = try tool(load + ["--output", "json"])
+        #expect(try document(loaded).outcome == "done")
+        #expect(try document(loaded).next?.first?.hasPrefix("dray-import receipt show ") == true)
+        let shown = try tool(["receipt", "show", receipt])
+        #expect(shown.output.contains("outcome:       done\n"))
+        #expect(try tool(load).output.contains("everything was there, nothing was sent"))
+        let plan = try tool(["plan", bundle, "--state", state, "--output", "json"] + target)
+        #expect(plan.output.contains(#""nothingToDo":true"#))
+    }
+
+    @Test func `credentials never go over a network in clear text`() throws {
+        try trust()
+        let password = folder.appending("password")
+        try write(Array("secret\n".utf8), to: password)
+        let load = [
+            "load", bundle, "--state", state, "--to", "http://registry.invalid/x", "--username", "admin",
+            "--password-file", password.string,
+        ]
+        let result = try tool(load)
+        #expect(result.status == 14)
+        #expect(result.errorOutput.contains("--plain-http"))
+        #expect(!result.errorOutput.contains("secret"))
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM]) func `an interrupted load ends with 130 and leaves a receipt`(
+        _ signal: Int32
+    ) throws {
+        try trust()
+        let server = ScriptedServer { _ in .silence }
+        let (out, err) = (folder.appending("out"), folder.appending("err"))
+        let process = try ChildProcess(
+            [SourceTree.tool("dray-import").string, "load", bundle, "--state", state, "--to", server.url],
+            output: out, errorOutput: err, environment: ["DOCKER_CONFIG": "/nonexistent"])
+        let limit = ContinuousClock.now + .seconds(30)
+        while server.asked.isEmpty, ContinuousClock.now < limit { usleep(5000) }
+        process.signal(signal)
+        #expect(process.wait(seconds: 30) == 130)
+        #expect(String(decoding: try contents(of: err), as: UTF8.self).contains("receipt: \(state)/receipts/"))
+    }
+
+    @Test func `a reader that goes away is no error`() throws {
+        try trust()
+        let line =
+            "'\(SourceTree.tool("dray-import"))' list '\(bundle)' --state '\(state)' --quiet | true; echo ${PIPESTATUS[0]}"
+        let result = try run(["bash", "-c", line])
+        #expect(result.output == "0\n")
+        #expect(result.errorOutput.isEmpty)
+    }
+}
