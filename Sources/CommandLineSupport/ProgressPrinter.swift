@@ -11,6 +11,8 @@ final class ProgressPrinter: Sendable {
     private let progress: Progress
     private let isTerminal: Bool
     private let start = ContinuousClock.now
+    /// Whether there is a line to take away.
+    private let isShown = Atomic(false)
     private let ended = DispatchSemaphore(value: 0)
     private let thread = DispatchQueue(label: "dray.progress")
 
@@ -25,7 +27,7 @@ final class ProgressPrinter: Sendable {
     /// Takes the line away; nothing is printed after it returns.
     func stop() {
         ended.signal()
-        thread.sync { if isTerminal { StandardError.write("\r\u{1B}[K") } }
+        thread.sync { if isTerminal, isShown.load(ordering: .relaxed) { StandardError.write("\r\u{1B}[K") } }
     }
 
     private func show() {
@@ -33,6 +35,7 @@ final class ProgressPrinter: Sendable {
             done: progress.done.load(ordering: .relaxed), total: progress.total.load(ordering: .relaxed),
             label: progress.label, elapsed: (ContinuousClock.now - start) / .seconds(1))
         guard line.done > 0 || !line.label.isEmpty else { return }
+        isShown.store(true, ordering: .relaxed)
         StandardError.write(isTerminal ? "\r\u{1B}[K" + line.text.fitting(Terminal.width - 1) : line.text + "\n")
     }
 }

@@ -111,14 +111,14 @@ private final class LayoutSession: TargetSession {
     func ping() {}
 
     func manifestDigest(_ place: Place) throws -> Digest? {
-        guard place.reference.hasPrefix("sha256:") else {
+        guard place.isDigest else {
             return try target.index().digest(named: place.description)
         }
         return try manifest(place).map { Digest(of: $0) }
     }
 
     func manifest(_ place: Place) throws -> [UInt8]? {
-        let named = place.reference.hasPrefix("sha256:") ? nil : try target.index().digest(named: place.description)
+        let named = place.isDigest ? nil : try target.index().digest(named: place.description)
         guard let digest = named ?? (try? Digest(parsing: place.reference)) else { return nil }
         let path = target.file(of: digest)
         guard try path.exists() else { return nil }

@@ -24,9 +24,10 @@ package struct Place: Hashable, Sendable, CustomStringConvertible {
 
     package init(_ repository: String, _ digest: Digest) { self.init(repository, digest.description) }
 
-    package var description: String {
-        repository + (reference.hasPrefix("sha256:") ? "@" : ":") + reference
-    }
+    /// Whether it names content by digest, not by tag: a tag holds no colon.
+    package var isDigest: Bool { reference.hasPrefix("sha256:") }
+
+    package var description: String { repository + (isDigest ? "@" : ":") + reference }
 }
 
 /// What `load` will do, decided before anything is changed: a pure function of release and answers. `plan` prints it.

@@ -52,7 +52,9 @@ package struct LoadRun: Sendable {
                 receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, media: media))
         case .failure(let error):
             receipt.note(error)
-            throw LoadFailure(error, receipt: Swift.Result { try write(receipt) })
+            let total = progress.total.load(ordering: .relaxed)
+            let left = total - min(total, progress.done.load(ordering: .relaxed))
+            throw LoadFailure(error, bytesLeft: left, receipt: Swift.Result { try write(receipt) })
         }
     }
 
@@ -108,15 +110,23 @@ package struct LoadFailure: ClassifiedError {
     /// Where the receipt is, or why there is none.
     package let receipt: Result<FilePath, any Error>
 
-    init(_ cause: any Error, receipt: Result<FilePath, any Error>) { (self.cause, self.receipt) = (cause, receipt) }
+    private let bytesLeft: UInt64
+
+    init(_ cause: any Error, bytesLeft: UInt64, receipt: Result<FilePath, any Error>) {
+        (self.cause, self.bytesLeft, self.receipt) = (cause, bytesLeft, receipt)
+    }
 
     package var failure: Failure { (cause as? any ClassifiedError)?.failure ?? .failed }
-    package var missingBytes: UInt64? { (cause as? any ClassifiedError)?.missingBytes }
+    /// Registries don't say how much they lack, and a write knows its own bytes alone: what is still to be sent.
+    package var missingBytes: UInt64? { failure == .noSpace ? bytesLeft : nil }
 
     package var description: String {
         switch receipt {
-        case .success(let file): "\(cause)\nreceipt: \(file)"
-        case .failure(let error): "\(cause)\nno receipt could be written: \(error)"
+        case .success(let file): "\(sentence)\nreceipt: \(file)"
+        case .failure(let error): "\(sentence)\nno receipt could be written: \(error)"
         }
+    }
+    private var sentence: String {
+        "\(cause)" + (missingBytes.map { "; \($0) bytes are still to be sent" } ?? "")
     }
 }

@@ -41,19 +41,43 @@ private final class RegistrySession: TargetSession {
     func ping() throws { try connection.ping() }
 
     func manifestDigest(_ place: Place) throws -> Digest? {
-        switch try connection.manifestState(full(place.repository), place.reference) {
+        switch try state(of: place) {
         case .missing: nil
         case .present(let digest): digest
         case .presentUnnamed: try manifest(place).map { Digest(of: $0) }
         }
     }
 
+    // A tag whose content can't be told is an error: nobody may replace it unseen.
+    private func state(of place: Place) throws(RegistryError) -> ManifestState {
+        let ask = { [self] () throws(RegistryError) in
+            try connection.manifestState(full(place.repository), place.reference)
+        }
+        return place.isDigest ? try unlessBroken(ask) ?? .missing : try ask()
+    }
+
     func manifest(_ place: Place) throws -> [UInt8]? {
-        try connection.manifest(full(place.repository), place.reference).map { [UInt8]($0.bytes) }
+        let fetched = try unlessBroken { () throws(RegistryError) in
+            try connection.manifest(full(place.repository), place.reference)
+        }
+        return fetched.flatMap(\.self).map { [UInt8]($0.bytes) }
+    }
+
+    /// What the registry answers, or `nil` for 500 each time: after a full disk docker-registry answers so for content whose
+    /// link it couldn't write, until the content is sent again.
+    private func unlessBroken<Value>(_ ask: () throws(RegistryError) -> Value) throws(RegistryError) -> Value? {
+        do {
+            return try ask()
+        } catch {
+            guard case .unavailable(_, 500, _) = error else { throw error }
+            return nil
+        }
     }
 
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool {
-        try connection.blobSize(full(blob.repository), blob.digest) == blob.size
+        try unlessBroken { () throws(RegistryError) in
+            try connection.blobSize(full(blob.repository), blob.digest) == blob.size
+        } ?? false
     }
 
     func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome {

@@ -25,9 +25,15 @@ final class Sender {
             return load.tally.note { $0.skipped.add(blob.size) }
         }
         let count = SentBytes(load.progress)
-        let outcome = try session.send(blob) {
+        let outcome: UploadOutcome
+        do {
+            outcome = try session.send(blob) {
+                count.restart()
+                return ObjectBody(stream: try reader.stream(blob.digest), count: count)
+            }
+        } catch {
             count.restart()
-            return ObjectBody(stream: try reader.stream(blob.digest), count: count)
+            throw error
         }
         load.tally.note { outcome == .mounted ? $0.mounted.add(blob.size) : $0.pushed.add(blob.size) }
     }

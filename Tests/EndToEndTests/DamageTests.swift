@@ -27,7 +27,7 @@ struct DamageTests {
     static let cases: [Case] = [
         Case(
             name: "root and its copy", damage: flip("trust/1.root.json") + "; cp trust/1.root.json copies/trust/",
-            code: 10, named: "no root in"),
+            code: 10, named: "1.root.json"),
         Case(
             name: "timestamp and its copy",
             damage: flip("trust/timestamp.json") + "; cp trust/timestamp.json copies/trust/", code: 10,

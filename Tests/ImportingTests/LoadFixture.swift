@@ -89,12 +89,13 @@ struct Site {
     }
 }
 
-/// A registry as a target, asked once and not again when it fails.
+/// A registry as a target; asked once and not again when it fails, unless `attempts` says more.
 func registryTarget(
-    _ url: String, login: Credentials? = nil, certificate: FilePath? = nil, skipTLSVerify: Bool = false
+    _ url: String, login: Credentials? = nil, certificate: FilePath? = nil, skipTLSVerify: Bool = false,
+    attempts: Int = 1
 ) throws -> RegistryTarget {
     var options = RegistryOptions()
-    options.retry.attempts = 1
+    options.retry.attempts = attempts
     (options.credentials, options.caCertificate) = (login, certificate?.string)
     options.skipTLSVerify = skipTLSVerify
     return RegistryTarget(try Registry(try Endpoint(parsing: url), options))

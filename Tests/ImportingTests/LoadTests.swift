@@ -126,6 +126,22 @@ struct LoadTests {
         #expect(try !server.stored("/_manifests/revisions/").isEmpty)
     }
 
+    @Test func `a tag that someone else sets while the load runs is not replaced`() throws {
+        let file = site.folder.appending("index.json")
+        try file.replaceContents(
+            with: Array(#"{"schemaVersion":2,"mediaType":"\#(MediaType.index)","manifests":[]}"#.utf8))
+        let put = [
+            "curl", "-sf", "-X", "PUT", "-H", "Content-Type: \(MediaType.index)", "--data-binary", "@\(file)",
+            "\(server.url)/v2/spectro-content/library/db/manifests/16",
+        ]
+        let other = MeddlingTarget(target) { count in
+            if count == 5 { #expect((try? run(put))?.status == 0) }
+        }
+        let error = try site.failure(of: other)
+        #expect(error.failure == .refused)
+        #expect(try server.stored("/_manifests/tags/").allSatisfy { $0.contains("/library/db/") })
+    }
+
     @Test func `a blob that the registry has lost is found by the read-back and sent once more`() throws {
         _ = try site.load(target)
         let links = try server.stored("/library/db/_layers/")

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Files
+import Importing
+import RegistryClient
+import Support
+import SystemPackage
+import Testing
+
+/// Space that runs out, here and in the registry.
+struct FullDiskTests {
+    private let site: Site
+
+    init() throws { site = try Site() }
+
+    /// Makes a small file system at a folder for the time of `body`, which may grow it.
+    private func withSmallDisk(_ path: FilePath, megabytes: Int, _ body: ((Int) throws -> Void) throws -> Void) throws {
+        let size = "size=\(megabytes)m"
+        guard try run(["bash", "-c", "mkdir -p \(path) && mount -t tmpfs -o \(size) tmpfs \(path)"]).status == 0 else {
+            try Test.cancel("this machine lets nobody mount a tmpfs")
+        }
+        defer { _ = try? run(["umount", "-l", path.string]) }
+        try body { megabytes in
+            let result = try run(["mount", "-o", "remount,size=\(megabytes)m", path.string])
+            #expect(result.status == 0)
+        }
+    }
+
+    @Test func `a full disk under a layout ends with 16, and the load goes on once there is room`() throws {
+        let folder = site.folder.appending("layout")
+        try withSmallDisk(folder, megabytes: 4) { grow in
+            let error = try site.failure(of: LayoutTarget(folder))
+            #expect(error.failure == .noSpace)
+            let missing = try #require(error.missingBytes)
+            #expect((1_000_000..<5_400_000).contains(missing))
+            try grow(100)
+            let receipt = try site.load(LayoutTarget(folder))
+            #expect(receipt.counts.readBack.isComplete)
+            #expect(receipt.counts.skipped.blobs > 0)
+        }
+    }
+
+    @Test func `a full disk under the registry ends with 16, and the load goes on once there is room`() throws {
+        let server = try RegistryServer()
+        try withSmallDisk(server.folder.appending("store"), megabytes: 4) { grow in
+            let target = try registryTarget(server.url, attempts: 4)
+            let error = try site.failure(of: target)
+            #expect(error.failure == .noSpace, "\(error)")
+            #expect(error.missingBytes.map { $0 > 0 } == true)
+            #expect(try server.stored("/_manifests/tags/").isEmpty)
+            try grow(100)
+            #expect(try site.load(target).counts.readBack.isComplete)
+        }
+    }
+
+    @Test func `an extract that has no room says how much it lacks before it writes`() throws {
+        let folder = site.folder.appending("disk")
+        try withSmallDisk(folder, megabytes: 2) { grow in
+            let extraction = try Extraction("appliance.iso", from: try site.verified(), to: folder)
+            let free = try folder.freeSpace()
+            let error = try #require(throws: FileError.self) { try extraction.run(Progress()) }
+            #expect(error.failure == .noSpace)
+            #expect(error.missingBytes == extraction.wanted.size - free)
+            #expect(try folder.freeSpace() == free)
+            try grow(100)
+            #expect(try extraction.run(Progress()))
+        }
+    }
+}
