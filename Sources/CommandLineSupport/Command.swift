@@ -23,7 +23,7 @@ extension Command {
 /// Parses the arguments of the process, runs the command and gives its exit code: the body of an executable's `main`.
 package func runCommand(_ root: any ParsableCommand.Type, _ arguments: [String]? = nil) -> Int32 {
     Signals.install()
-    let arguments = arguments ?? Array(CommandLine.arguments.dropFirst())
+    let arguments = arguments ?? Array(ProcessArguments.all.dropFirst())
     do {
         var command = try root.parseAsRoot(arguments)
         if let command = command as? any Command {

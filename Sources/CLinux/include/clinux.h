@@ -15,3 +15,8 @@ int dray_start_writeback(int fd, int64_t offset, int64_t length);
 /// Opens `path` below the directory `fd`, following no symbolic link anywhere in it and leaving the
 /// directory by no way. Falls back to one component at a time where openat2 is missing; fd or -1.
 int dray_open_beneath(int fd, const char *path);
+
+/// How many arguments the process was started with, its name included.
+int dray_argument_count(void);
+/// One of them, never NULL; `index` is below the count.
+const char *dray_argument(int index);
