@@ -15,20 +15,26 @@ struct PEM {
 
     /// Finds the only block in a text; text around it is passed over, and so are blocks labelled `ignoring`.
     init(parsing text: [UInt8], ignoring ignored: String? = nil) throws(KeyError) {
-        guard !text.isEmpty, text.count <= PEM.byteLimit, let bio = unsafe BIO_new_mem_buf(text, Int32(text.count))
-        else { throw .noPEM }
+        guard !text.isEmpty, text.count <= PEM.byteLimit else { throw .noPEM }
+        let blocks = unsafe text.withUnsafeBytes { memory in unsafe PEM.blocks(in: memory) }
+        let wanted = blocks.filter { $0.label != ignored }
+        guard wanted.count < 2 else { throw .severalKeys }
+        guard let found = wanted.first else { throw .noPEM }
+        self = found
+    }
+
+    /// The blocks of a text. The BIO reads from `memory` without a copy of its own: it
+    /// may not outlive this call.
+    @unsafe
+    private static func blocks(in memory: UnsafeRawBufferPointer) -> [PEM] {
+        guard let bio = unsafe BIO_new_mem_buf(memory.baseAddress, Int32(memory.count)) else { return [] }
         defer {
             unsafe BIO_free(bio)
             ERR_clear_error()
         }
-        var found: PEM?
-        while let block = unsafe PEM.next(in: bio) {
-            if block.label == ignored { continue }
-            guard found == nil else { throw .severalKeys }
-            found = block
-        }
-        guard let found else { throw .noPEM }
-        self = found
+        var blocks: [PEM] = []
+        while let block = unsafe PEM.next(in: bio) { blocks.append(block) }
+        return blocks
     }
 
     private init(label: String, hasHeaders: Bool, bytes: [UInt8]) {

@@ -25,6 +25,7 @@ struct EasyHandle: ~Copyable {
     }
 
     deinit {
+        unsafe curl_easy_reset(curl)  // forgets the callbacks: their transfer is gone
         unsafe curl_easy_cleanup(curl)
         unsafe reason.deallocate()
     }
@@ -45,6 +46,7 @@ struct EasyHandle: ~Copyable {
         for (name, value) in request.headers { headers.append("\(name): \(value)") }
         set(request, size: size, &headers)
         let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
+        withExtendedLifetime(headers) {}  // libcurl reads the list while it sends
         return try result(code, transfer)
     }
 

@@ -158,6 +158,8 @@ def extract(bundle, name, out):
     wanted = next((digest for known, digest, _ in names(bundle.release) if known == name), name)
     if not re.match(r"sha256:[0-9a-f]{64}\Z", wanted):
         raise Problem(64, "no file or tag %s in this bundle; `list` shows what there is" % name)
+    if os.path.lexists(out):
+        raise Problem(64, out + " exists; it was not touched: choose another OUT")
     obj, digest = bundle.object(bytes.fromhex(wanted[7:])), hashlib.sha256()
     try:
         with open(out + ".partial", "wb") as file:
@@ -203,7 +205,12 @@ def main(args):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:]))
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
     except Problem as problem:
         print("rescue.py: %s" % problem.args[1], file=sys.stderr)
         sys.exit(problem.args[0])
