@@ -7,9 +7,10 @@ internal import SystemPackage
 
 /// Takes in OCI blobs under the digest that their name claims; a lane confirms it.
 struct BlobIntake {
-    /// A blob up to this size that looks like JSON is held back for volume 001: manifests, configurations, SBOMs. No
-    /// manifest may be larger.
-    static let heldLength = UInt64(Manifest.maximumSize)
+    /// A blob up to this size that looks like JSON is held back for volume 001: manifests, configurations.
+    static let heldLength: UInt64 = 256 << 10
+    /// One that looks like a manifest is held back up to the size that no manifest may exceed.
+    static let heldManifestLength = UInt64(Manifest.maximumSize)
 
     let builder: BundleBuilder
     let reader: InputReader
@@ -19,10 +20,12 @@ struct BlobIntake {
         let file = try OpenFile.reading(path)
         guard try file.status().size == size else { throw PackError.blobMismatch(digest, in: place) }
         // Bytes that are there already, from wherever, were checked there: they are not read again.
-        let start = try file.bytes(at: 0, length: Int(min(size, 64)))
-        if BlobIntake.isHeld(size: size, start) {
-            reader.progress.add(Int(size))
-            return try hold(digest, try file.bytes(at: 0, length: Int(size)), place: place)
+        if size <= BlobIntake.heldManifestLength {
+            let bytes = try file.bytes(at: 0, length: Int(size))
+            if BlobIntake.isHeld(bytes) {
+                reader.progress.add(bytes.count)
+                return try hold(digest, bytes, place: place)
+            }
         }
         if builder.has(digest) || registerKnown(digest, size: size) {
             return reader.progress.add(Int(clamping: size))
@@ -74,20 +77,21 @@ struct BlobIntake {
 
     /// Ends with a blob that is held back or whose bytes are there already; judged by its first piece.
     private func takeWhole(_ digest: Digest, size: UInt64, _ buffer: Buffer, place: String) throws -> Bool {
-        let bytes = buffer.withBytes(0..<min(64, buffer.count)) { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
-        if UInt64(buffer.count) == size, BlobIntake.isHeld(size: size, bytes) {
-            let whole = buffer.withBytes { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
-            try hold(digest, whole, place: place)
-            return true
+        if UInt64(buffer.count) == size, size <= BlobIntake.heldManifestLength {
+            let bytes = buffer.withBytes { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+            if BlobIntake.isHeld(bytes) {
+                try hold(digest, bytes, place: place)
+                return true
+            }
         }
         return builder.has(digest) || registerKnown(digest, size: size)
     }
 
-    /// Whether a blob that begins so is held back. An empty one is, too: it has no frame of its own to rest on.
-    private static func isHeld(size: UInt64, _ start: [UInt8]) -> Bool {
-        guard size > 0 else { return true }
-        let first = start.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-        return size <= heldLength && first == UInt8(ascii: "{")
+    /// Whether a blob of these bytes is held back. An empty one is, too: it has no frame of its own to rest on.
+    private static func isHeld(_ bytes: [UInt8]) -> Bool {
+        let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+        guard !bytes.isEmpty, first == UInt8(ascii: "{") else { return bytes.isEmpty }
+        return bytes.count <= heldLength || bytes.firstRange(of: Array(#""schemaVersion""#.utf8)) != nil
     }
 
     /// Holds a small blob after comparing its digest.

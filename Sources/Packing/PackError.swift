@@ -24,6 +24,7 @@ package enum PackError: Error, Equatable {
     case signatureWrong(String)
     case vendorKeyUnusable(FilePath, why: String)
     case volumeSizeTooSmall(UInt64, needed: UInt64)
+    case rootExists(FilePath)
     case trustUnusable(FilePath, why: String)
     case keyUnusable(FilePath, why: String)
     case noSpace(FilePath, missing: UInt64)
@@ -34,7 +35,7 @@ extension PackError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
-        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice: .refused
+        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists: .refused
         case .expired: .expired
         case .blobMismatch, .blobMissing, .badManifest: .damaged
         case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable, .plainTooLarge,
@@ -51,7 +52,8 @@ extension PackError: ClassifiedError {
 
     package var description: String {
         switch self {
-        case .alreadyRunning(let path): "another dray is packing this bundle (it holds \(path)); wait for it to end"
+        case .alreadyRunning(let path):
+            "another dray is at work with \(path); wait for it to end, then run the same command again"
         case .planChanged:
             "the inputs or parameters differ from those of the interrupted run; restore them, or begin anew with --restart"
         case .bundleExists(let path):
@@ -80,6 +82,8 @@ extension PackError: ClassifiedError {
         case .vendorKeyUnusable(let path, let why): "the vendor key \(path) can't be used: \(why)"
         case .volumeSizeTooSmall(let size, let needed):
             "a volume size of \(size) bytes is too small for this release; use at least \(needed)"
+        case .rootExists(let path):
+            "\(path) has a root already; a product has one for all its releases, and it is never replaced"
         case .trustUnusable(let path, let why): "the trust folder \(path) can't be used: \(why)"
         case .keyUnusable(let path, let why): "the key \(path) can't be used: \(why)"
         case .plainTooLarge(let name, let size, let volumeSize):

@@ -15,7 +15,7 @@ package struct TrustFolder: ~Copyable {
 
     /// Makes the folder with the first root of a product.
     ///
-    /// Throws `PackError.trustUnusable` when there is a root already, `TrustError` for unusable keys.
+    /// Throws `PackError.rootExists` when there is one, `TrustError` for unusable keys.
     package static func create(
         _ path: FilePath, product: String, rootKeys: [PrivateKey], releaseKeys: [PublicKey], issued: UTCTime,
         expires: UTCTime
@@ -23,7 +23,7 @@ package struct TrustFolder: ~Copyable {
         try path.createDirectories()
         let file = path.appending(Role.root.fileName(version: 1))
         guard try !file.exists() else {
-            throw PackError.trustUnusable(path, why: "it has a root already; a product has one for all its releases")
+            throw PackError.rootExists(path)
         }
         let root = try Root(
             firstFor: product, rootKeys: rootKeys.map(\.publicKey), releaseKeys: releaseKeys, issued: issued,

@@ -95,13 +95,15 @@ struct PackCommand: Command {
     }
 
     private func done(_ result: PackResult) -> Outcome {
-        let saved = result.bytesIn > result.bytesOnMedia ? result.bytesIn - result.bytesOnMedia : 0
+        let stored = result.volumes.reduce(0) { $0 + $1.length }
+        let saved = result.bytesIn > stored ? result.bytesIn - stored : 0
         let percent = result.bytesIn == 0 ? 0 : saved * 100 / result.bytesIn
         return Outcome(
             text: (result.wasResumed ? "went on where an interrupted run had stopped\n" : "") + """
                 bundle:      \(result.folder)
                 read:        \(ByteSize(bytes: result.bytesIn))
-                on media:    \(ByteSize(bytes: result.bytesOnMedia)) in \(result.volumes.count) volumes (\(percent) % saved)
+                volumes:     \(ByteSize(bytes: stored)) in \(result.volumes.count) files (\(percent) % saved)
+                on media:    \(ByteSize(bytes: result.bytesOnMedia)) with index, signatures and kit
                 delivers:    \(result.references.count) references, \(result.files.count) files
                 fingerprint: \(result.fingerprint)
                 """,

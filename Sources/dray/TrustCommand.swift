@@ -52,8 +52,8 @@ struct InitTrust: Command {
             throw ValidationError("--product takes lower-case letters, digits and hyphens, 1 to 63 of them")
         }
         guard !releaseKey.isEmpty else { throw ValidationError("--release-key is needed at least once") }
-        guard expires == nil || expires.flatMap(UTCTime.endOfDay) != nil else {
-            throw ValidationError("--expires takes a date as YYYY-MM-DD")
+        guard expires.map({ UTCTime.endOfDay($0).map { $0 > .now } ?? false }) ?? true else {
+            throw ValidationError("--expires takes a date that is to come, as YYYY-MM-DD")
         }
     }
 
