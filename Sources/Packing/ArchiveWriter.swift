@@ -11,22 +11,6 @@ internal import SystemPackage
 /// Where a member goes depends only on what came before it, never on timing: the same members give the same bytes. After
 /// a crash the same members are given again; frames that the journal knows are counted, not written.
 final class ArchiveWriter {
-    struct Settings {
-        var folder: FilePath
-        /// File names are `<prefix>.NNN.tar.zst`.
-        var prefix: String
-        /// Bytes that no volume may exceed; 0 for no limit.
-        var volumeSize: UInt64
-        var level: Int
-        var threads: Int
-    }
-
-    /// An archive volume, in the order of writing.
-    struct VolumeEntry {
-        let number: Int
-        var finished: FinishedVolume?
-    }
-
     /// A member smaller than this shares a frame; a frame that holds as much is closed.
     private static let sharedLength = 1 << 20
     /// Archive volumes in all; the index has room for as many again that are plain.
@@ -56,18 +40,6 @@ final class ArchiveWriter {
     var onForget: ((Int) throws -> Void)?
     /// Called when a volume is whole, with its ordinal.
     var onVolumeFinished: ((Int, FinishedVolume) throws -> Void)?
-
-    private struct Member {
-        let name: String
-        let size: UInt64
-        var unwritten: UInt64
-        var partLeft: UInt64
-        var partSize: UInt64
-        /// 0 while the member is whole.
-        var partNumber: Int
-        var parts: [Part]
-        let isShared: Bool
-    }
 
     init(_ settings: Settings, pool: BufferPool, lanes: VolumeLanes) {
         self.settings = settings
@@ -344,9 +316,4 @@ final class ArchiveWriter {
         { count -= 1 }
         return count
     }
-}
-
-extension String {
-    /// Zeros in front, up to `width` characters.
-    func leftPadded(to width: Int) -> String { String(repeating: "0", count: max(0, width - count)) + self }
 }
