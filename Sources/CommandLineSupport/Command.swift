@@ -15,8 +15,7 @@ package protocol Command: ParsableCommand {
 extension Command {
     /// Only for a parser that runs the command itself.
     package mutating func run() throws {
-        let status = CommandRun(output, Self._commandName).carryOut(self)
-        throw ExitCode(status)
+        throw ExitCode(CommandRun(output, Self._commandName).carryOut(self))
     }
 }
 
@@ -27,7 +26,8 @@ package func runCommand(_ root: any ParsableCommand.Type, _ arguments: [String]?
     do {
         var command = try root.parseAsRoot(arguments)
         if let command = command as? any Command {
-            return CommandRun(command.output, type(of: command)._commandName).carryOut(command)
+            let name = commandPath(to: type(of: command), below: root)?.joined(separator: " ")
+            return CommandRun(command.output, name ?? type(of: command)._commandName).carryOut(command)
         }
         try command.run()
         return 0
@@ -36,19 +36,27 @@ package func runCommand(_ root: any ParsableCommand.Type, _ arguments: [String]?
     }
 }
 
+/// The words that name a command after the tool's name, for example `trust add`.
+private func commandPath(to wanted: any ParsableCommand.Type, below root: any ParsableCommand.Type) -> [String]? {
+    for child in root.configuration.subcommands {
+        if ObjectIdentifier(child) == ObjectIdentifier(wanted) { return [child._commandName] }
+        if let rest = commandPath(to: wanted, below: child) { return [child._commandName] + rest }
+    }
+    return nil
+}
+
 /// Help and version are results; everything else is wrong use.
 private func reportParsing(_ error: any Error, _ root: any ParsableCommand.Type, _ arguments: [String]) -> Int32 {
     let message = root.fullMessage(for: error)
     guard root.exitCode(for: error) != .success else {
-        StandardOutput.print(message)
-        return 0
+        return StandardOutput.print(message) ? 0 : Failure.failed.rawValue
     }
     guard !(error is ExitCode) else { return root.exitCode(for: error).rawValue }
-    if let place = arguments.firstIndex(of: "--output"), arguments[place...].dropFirst().first == "json" {
+    let place = arguments.firstIndex(of: "--output")
+    if arguments.contains("--output=json") || place.map({ arguments[$0...].dropFirst().first == "json" }) == true {
         StandardOutput.print(ErrorDocument(command: nil, failure: .usage, message: root.message(for: error)).text)
-    } else {
-        StandardError.print(message)
     }
+    StandardError.print(message)
     return Failure.usage.rawValue
 }
 
@@ -65,29 +73,32 @@ private struct CommandRun {
         do {
             let outcome = try command.perform(progress)
             printer?.stop()
-            report(outcome)
-            return outcome.failure?.rawValue ?? 0
+            let isSaid = report(outcome)
+            return (outcome.failure ?? (isSaid ? nil : .failed))?.rawValue ?? 0
         } catch {
             printer?.stop()
             return report(error)
         }
     }
 
-    private func report(_ outcome: Outcome) {
+    /// `false` when the result could not be written.
+    private func report(_ outcome: Outcome) -> Bool {
         if output.output == .json {
             return StandardOutput.print(ResultDocument(command: name, outcome: outcome).text)
         }
         for warning in outcome.warnings { StandardError.print("warning: \(warning)") }
-        if !outcome.text.isEmpty { StandardOutput.print(outcome.text) }
-        guard !output.quiet, !outcome.next.isEmpty else { return }
+        let isSaid = outcome.text.isEmpty || StandardOutput.print(outcome.text)
+        guard !output.quiet, !outcome.next.isEmpty else { return isSaid }
         StandardError.print("Next:\n" + outcome.next.map { "  \($0)" }.joined(separator: "\n"))
+        return isSaid
     }
 
     private func report(_ error: any Error) -> Int32 {
         let classified = error as? any ClassifiedError
         let failure = classified?.failure ?? .failed
         let document = ErrorDocument(
-            command: name, failure: failure, message: "\(error)", missingBytes: classified?.missingBytes)
+            command: name, failure: failure, message: "\(error)", missingBytes: classified?.missingBytes,
+            receipt: (error as? any ReceiptedError)?.receiptFile)
         if output.output == .json { StandardOutput.print(document.text) }
         StandardError.print("error: \(document.message)")
         return failure.rawValue

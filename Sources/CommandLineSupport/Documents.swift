@@ -41,6 +41,7 @@ struct ErrorDocument: Encodable {
         let code: String
         let message: String
         let missingBytes: UInt64?
+        let receipt: String?
     }
 
     let command: String?
@@ -48,10 +49,13 @@ struct ErrorDocument: Encodable {
     let exitCode: Int32
     let outcome: String
 
-    init(command: String?, failure: Failure, message: String, missingBytes: UInt64? = nil) {
+    init(
+        command: String?, failure: Failure, message: String, missingBytes: UInt64? = nil, receipt: String? = nil
+    ) {
         (self.command, exitCode, outcome) = (command, failure.rawValue, failure.name)
         error = Body(
-            exitCode: failure.rawValue, code: failure.name, message: message, missingBytes: missingBytes)
+            exitCode: failure.rawValue, code: failure.name, message: message, missingBytes: missingBytes,
+            receipt: receipt)
     }
 
     var message: String { error.message }

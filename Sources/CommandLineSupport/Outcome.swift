@@ -23,6 +23,12 @@ package struct Outcome {
     }
 }
 
+/// An error of a run that has left a receipt.
+package protocol ReceiptedError: ClassifiedError {
+    /// The receipt's path; `nil` where none could be written.
+    var receiptFile: String? { get }
+}
+
 /// A wrong use of a command that only shows while it runs.
 package struct UsageError: ClassifiedError, Equatable {
     package let description: String

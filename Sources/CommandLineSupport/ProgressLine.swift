@@ -8,7 +8,7 @@ package struct ProgressLine: Equatable, Sendable {
     /// 0 while unknown.
     package var total: UInt64
     package var label: String
-    /// Seconds since the start.
+    /// Seconds since the first byte.
     package var elapsed: Double
 
     package init(done: UInt64, total: UInt64, label: String, elapsed: Double) {

@@ -10,7 +10,8 @@ internal import Glibc
 final class ProgressPrinter: Sendable {
     private let progress: Progress
     private let isTerminal: Bool
-    private let start = ContinuousClock.now
+    /// When the first byte moved: what was asked and checked before has no rate.
+    private let start = Mutex<ContinuousClock.Instant?>(nil)
     /// Whether there is a line to take away.
     private let isShown = Atomic(false)
     private let ended = DispatchSemaphore(value: 0)
@@ -31,9 +32,14 @@ final class ProgressPrinter: Sendable {
     }
 
     private func show() {
+        let done = progress.done.load(ordering: .relaxed)
+        let first = start.withLock { start in
+            if start == nil, done > 0 { start = .now }
+            return start ?? .now
+        }
         let line = ProgressLine(
-            done: progress.done.load(ordering: .relaxed), total: progress.total.load(ordering: .relaxed),
-            label: progress.label, elapsed: (ContinuousClock.now - start) / .seconds(1))
+            done: done, total: progress.total.load(ordering: .relaxed),
+            label: progress.label, elapsed: (ContinuousClock.now - first) / .seconds(1))
         guard line.done > 0 || !line.label.isEmpty else { return }
         isShown.store(true, ordering: .relaxed)
         StandardError.write(isTerminal ? "\r\u{1B}[K" + line.text.fitting(Terminal.width - 1) : line.text + "\n")

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Files
 internal import Glibc
 
 /// Standard output: results only. A reader that has gone away (`| head`) is no error.
 package enum StandardOutput {
-    /// Writes text and a newline.
-    package static func print(_ text: String) { Descriptor.write(text + "\n", to: STDOUT_FILENO) }
+    /// Writes text and a newline; `false`, said on standard error, where the system refuses it, as a full disk does.
+    @discardableResult
+    package static func print(_ text: String) -> Bool {
+        guard let fault = Descriptor.write(text + "\n", to: STDOUT_FILENO), fault != EPIPE else { return true }
+        let why = unsafe String(cString: strerror(fault))
+        StandardError.print("error: can't write the result to standard output: \(why)")
+        return false
+    }
 }
 
 /// Standard error: progress, warnings, advice and errors.
@@ -24,6 +31,12 @@ package enum StandardInput {
     package static func line() -> String? {
         var bytes: [UInt8] = []
         while bytes.count < 64 << 10 {
+            // a signal ends the wait here, and not in `read`
+            var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            if unsafe poll(&input, 1, -1) < 0 && errno == EINTR {
+                if Interruption.isRequested { return nil }
+                continue
+            }
             var byte: UInt8 = 0
             let count = unsafe read(STDIN_FILENO, &byte, 1)
             if count < 0 && errno == EINTR { continue }
@@ -36,7 +49,9 @@ package enum StandardInput {
 }
 
 private enum Descriptor {
-    static func write(_ text: String, to descriptor: Int32) {
+    /// The number of the error that ended it; `nil` when all was written.
+    @discardableResult
+    static func write(_ text: String, to descriptor: Int32) -> Int32? {
         let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {
@@ -44,8 +59,9 @@ private enum Descriptor {
                 unsafe Glibc.write(descriptor, memory.baseAddress, memory.count)
             }
             if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return }
+            guard count > 0 else { return count < 0 ? errno : EIO }
             done += count
         }
+        return nil
     }
 }

@@ -42,8 +42,17 @@ package struct Extraction: Sendable {
             destination = path
         }
         let folder = destination.removingLastComponent()
-        signatureDestination = try wanted.signature.map { folder.appending(try Extraction.safe($0.name)) }
+        let file = destination.lastComponent?.string ?? wanted.name
+        let isOwnName = file == wanted.name  // then the signature keeps the vendor's name too
+        signatureDestination = try wanted.signature.map { signature in
+            folder.appending(isOwnName ? try Extraction.safe(signature.name) : Extraction.signatureName(for: file))
+        }
         (self.wanted, self.bundle) = (wanted, bundle)
+    }
+
+    /// The vendor's rule: `.sig.bin` after the name, a final `.zst` left out.
+    static func signatureName(for name: String) -> String {
+        (name.hasSuffix(".tar.zst") ? String(name.dropLast(4)) : name) + ".sig.bin"
     }
 
     private static func find(_ name: String, in bundle: VerifiedBundle) throws -> Wanted {
@@ -155,7 +164,7 @@ extension Extraction {
                     + "Actions > Upload Content; wait for the status Ready and Content Synced"
             ]
         case "iso": ["write it to a stick, or attach it as virtual media, and boot the host from it"]
-        default: ["sha256sum \(destination)"]
+        default: ["sha256sum \(destination.string.shellWord)"]
         }
     }
 }

@@ -51,6 +51,20 @@ package final class LayoutTarget: LoadTarget {
         return lock
     }
 
+    package func freeSpace() throws -> UInt64? { try path.freeSpace() }
+
+    /// One blob counts once, however many repositories name it; those with their size are there.
+    package func bytesLacking(_ plan: LoadPlan) throws -> UInt64 {
+        var sizes: [Digest: UInt64] = [:]
+        for group in plan.groups {
+            for blob in group.blobs { sizes[blob.digest] = UInt64(blob.size) }
+            for manifest in group.manifests { sizes[manifest.descriptor.digest] = UInt64(manifest.descriptor.size) }
+        }
+        return try sizes.reduce(0) { sum, entry in
+            try file(of: entry.key).statusIfPresent()?.size == entry.value ? sum : sum + entry.value
+        }
+    }
+
     private static let lockName = ".dray.lock"
 
     package func session() -> any TargetSession { LayoutSession(self, number: nextSession()) }

@@ -62,6 +62,10 @@ package struct Load: Sendable {
         guard missing.isEmpty else { throw LoadError.missingVolumes(missing) }
         let lock = try target.open()
         defer { withExtendedLifetime(lock) {} }
+        if let free = try target.freeSpace() {
+            let needed = try target.bytesLacking(plan)
+            guard needed <= free else { throw LoadError.noSpace(target.address, needed: needed, free: free) }
+        }
         try begin()
         progress.total.store(plan.bytesToSend, ordering: .relaxed)
         tally.note { $0.manifestsPresent = plan.presentManifests }
@@ -78,9 +82,7 @@ package struct Load: Sendable {
             try Interruption.check()
             let sender = try lanes.tool(of: lane)
             switch steps.steps[number] {
-            case .blob(let blob, let name):
-                progress.label = name
-                try sender.send(blob)
+            case .blob(let blob, let name): try sender.send(blob, for: name)
             case .manifest(let step): try sender.put(step.descriptor, in: step.repository)
             }
         }
@@ -90,29 +92,32 @@ package struct Load: Sendable {
     /// it is written, as hours may have passed since the plan.
     private func setTags(_ plan: LoadPlan) throws {
         progress.label = "setting tags"
-        try checkUnmoved(plan)
+        let tags = try stepsNow(plan)
         let untagged = content.items.filter { $0.reference.tag == nil }
         try target.setTags(
             untagged.compactMap { assignment($0.reference.repository, nil, $0.reference.descriptor) }, width: jobs)
         for rank in Set(content.items.map(\.reference.rank)).sorted() {
             try Interruption.check()
-            let steps = plan.tags.filter { ReleaseReference.rank(of: $0.kind) == rank }
+            let steps = tags.filter { ReleaseReference.rank(of: $0.kind) == rank }
             let changes = steps.filter { $0.action != .equal }
             try target.setTags(changes.compactMap { assignment($0.repository, $0.tag, $0.descriptor) }, width: jobs)
             tally.note { $0.tags += steps.map(LoadTally.TagRecord.init) }
         }
     }
 
-    private func checkUnmoved(_ plan: LoadPlan) throws {
-        let moved = Mutex<[LoadError.TagMove]>([])
-        let changes = plan.tags.filter { $0.action == .new || $0.action == .move }
-        try spread(changes, width: jobs, target.session) { session, step in
-            let now = try session.manifestDigest(Place(step.repository, step.tag))
-            guard let now, now != step.before, now != step.descriptor.digest else { return }
-            moved.withLock { $0.append(.init(name: step.name, before: now, digest: step.descriptor.digest)) }
+    /// The plan's tags with where they point now. Throws where one has moved that may not.
+    private func stepsNow(_ plan: LoadPlan) throws -> [LoadPlan.TagStep] {
+        let answers = Mutex<[Place: Digest]>([:])
+        try spread(plan.tags, width: jobs, target.session) { session, step in
+            let place = Place(step.repository, step.tag)
+            guard let now = try session.manifestDigest(place) else { return }
+            answers.withLock { $0[place] = now }
         }
-        let found = moved.withLock { $0 }
-        guard found.isEmpty else { throw LoadError.tagsWouldMove(found.sorted { $0.name < $1.name }) }
+        let found = answers.withLock { $0 }
+        let steps = plan.tags.map { $0.pointing(to: found[Place($0.repository, $0.tag)]) }
+        let moved = steps.compactMap(\.refusal)
+        guard moved.isEmpty else { throw LoadError.tagsWouldMove(moved.sorted { $0.name < $1.name }) }
+        return steps
     }
 
     private func assignment(_ repository: String, _ tag: String?, _ descriptor: Descriptor) -> TagAssignment? {

@@ -17,6 +17,8 @@ package enum LoadError: Error, Equatable {
     case busy(String)
     /// The release has nothing of this name.
     case noSuchFile(String, known: [String])
+    /// The target has fewer bytes free than are to be sent; nothing was sent.
+    case noSpace(String, needed: UInt64, free: UInt64)
     /// What the target gave back is not what was sent.
     case otherBytes(String, expected: Digest)
 
@@ -40,16 +42,26 @@ extension LoadError: ClassifiedError {
         case .tagsWouldMove: .refused
         case .notThere, .busy: .failed
         case .noSuchFile: .usage
+        case .noSpace: .noSpace
         }
+    }
+
+    /// How much more room the whole load needs.
+    package var missingBytes: UInt64? {
+        guard case .noSpace(_, let needed, let free) = self else { return nil }
+        return needed - min(free, needed)
     }
 
     package var description: String {
         switch self {
+        case .noSpace(let address, let needed, let free):
+            "\(address) has \(free) bytes free and the load still sends \(needed): \(needed - min(free, needed)) more are "
+                + "needed; nothing was sent. Make room there and run the same command again"
         case .absentContent(let reference, let digest):
             "\(reference) needs \(digest), which the release doesn't have; ask its publisher"
         case .missingVolumes(let names):
             "these volumes are needed and on none of the media: \(names.joined(separator: ", ")); "
-                + "add the folders that hold them and run the same command again"
+                + "add the media that hold them: give their folders too, in the same command"
         case .tagsWouldMove(let moves):
             "these tags exist with other content: "
                 + moves.map { "\($0.name) is \($0.before), the release has \($0.digest)" }.joined(separator: "; ")

@@ -67,8 +67,25 @@ package struct LoadPlan: Sendable, Equatable {
         package let action: TagAction
         /// Where it points now.
         package let before: Digest?
+        /// Whether the release or the user allows it to move.
+        package let mayMove: Bool
 
         package var name: String { "\(repository):\(tag)" }
+
+        /// Set when it may not get what the release has for it.
+        package var refusal: LoadError.TagMove? {
+            guard action == .refuse, let before else { return nil }
+            return LoadError.TagMove(name: name, before: before, digest: descriptor.digest)
+        }
+
+        /// The same step decided anew, now that the tag points to `before`.
+        func pointing(to before: Digest?) -> TagStep {
+            let action = LoadPlan.action(
+                before: before, wanted: descriptor.digest, mayMove: mayMove, replaceTags: false)
+            return TagStep(
+                repository: repository, tag: tag, descriptor: descriptor, kind: kind, action: action, before: before,
+                mayMove: mayMove)
+        }
     }
 
     /// The transfers that one reference needs.
@@ -83,6 +100,8 @@ package struct LoadPlan: Sendable, Equatable {
     /// In order; those that need nothing are left out.
     package private(set) var groups: [Group] = []
     package private(set) var tags: [TagStep] = []
+    /// Whether the user has allowed tags to move.
+    package private(set) var replacesTags = false
     /// References of the release.
     package private(set) var referenceCount = 0
     /// Manifests that are there already.
@@ -108,19 +127,18 @@ package struct LoadPlan: Sendable, Equatable {
             tags.append(
                 TagStep(
                     repository: repository, tag: tag, descriptor: wanted, kind: item.reference.kind, action: action,
-                    before: before))
+                    before: before, mayMove: item.reference.mayMove || replaceTags))
         }
+        replacesTags = replaceTags
         referenceCount = content.items.count
         presentManifests = planner.present
     }
 
+    /// Whether carrying it out needs `--replace-tags`.
+    var movesByOption: Bool { replacesTags && tags.contains { $0.action == .move } }
+
     /// Tags that nothing allows to move.
-    package var refusals: [LoadError.TagMove] {
-        tags.compactMap { step in
-            guard step.action == .refuse, let before = step.before else { return nil }
-            return LoadError.TagMove(name: step.name, before: before, digest: step.descriptor.digest)
-        }
-    }
+    package var refusals: [LoadError.TagMove] { tags.compactMap(\.refusal) }
 
     /// Bytes that go over the network when the target has none of the blobs; mounted ones not counted.
     package var bytesToSend: UInt64 {

@@ -7,10 +7,9 @@ package import SystemPackage
 internal import Trust
 
 extension LoadPlan {
-    /// What `load` would do. `missing` are the volumes that it needs and no medium has, `media` the arguments that name the
-    /// media.
+    /// What `load` would do. `missing` are the volumes that it needs and no medium has, `given` what the next commands need.
     package func report(
-        _ bundle: VerifiedBundle, target: any LoadTarget, missing: [String], media: String
+        _ bundle: VerifiedBundle, target: any LoadTarget, missing: [String], given: GivenArguments
     ) -> Report {
         let blobs = groups.flatMap(\.blobs)
         let manifests = groups.flatMap(\.manifests)
@@ -27,7 +26,6 @@ extension LoadPlan {
         var problems = refusals.isEmpty ? [] : ["\(LoadError.tagsWouldMove(refusals))"]
         if !missing.isEmpty { problems.append("\(LoadError.missingVolumes(missing))") }
         let failure: Failure? = !refusals.isEmpty ? .refused : !missing.isEmpty ? .incomplete : nil
-        let command = "dray-import load \(media) --to \(target.address)"
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
                 + summary.aligned,
@@ -39,7 +37,15 @@ extension LoadPlan {
                 "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
             ],
             warnings: bundle.findings.map(\.description) + problems,
-            next: (failure == nil ? [command] : []) + bundle.uploadSteps(media: media), failure: failure)
+            next: nextSteps(missing, given) + bundle.uploadSteps(given), failure: failure)
+    }
+}
+
+extension LoadPlan {
+    private func nextSteps(_ missing: [String], _ given: GivenArguments) -> [String] {
+        guard refusals.isEmpty else { return [] }
+        guard missing.isEmpty else { return [VerifiedBundle.addMedia(missing)] }
+        return ["dray-import load \(given.media) \(given.target)" + (movesByOption ? " --replace-tags" : "")]
     }
 }
 
@@ -112,28 +118,37 @@ extension Receipt {
 
 extension VerifiedBundle {
     /// What a registry push doesn't do: content that the appliance takes through its own upload only.
-    package func uploadSteps(media: String) -> [String] {
+    package func uploadSteps(_ given: GivenArguments) -> [String] {
         release.files.filter { $0.kind == "bundle" }.flatMap { file in
             [
-                "dray-import extract \(file.name) \(media) --to FOLDER/",
+                "dray-import extract \(file.name.shellWord) \(given.media) --to ./",
                 "upload \(file.name) and its signature in the appliance's Local UI: https://<node>:5080, Content > Actions > "
                     + "Upload Content; wait for the status Ready and Content Synced",
             ]
         }
     }
 
+    /// The step where volumes of these names are on none of the media given.
+    package static func addMedia(_ volumes: [String]) -> String {
+        "add the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")): give their folders too, in the "
+            + "same command"
+    }
+
     /// What to do after a load: make Palette see the packs, and check.
-    package func stepsAfterLoad(_ target: any LoadTarget, media: String) -> [String] {
+    package func stepsAfterLoad(_ target: any LoadTarget, _ given: GivenArguments) -> [String] {
         guard !target.address.hasPrefix("oci:") else {
-            let name = release.references.first?.name ?? "<reference>"
-            return ["skopeo inspect \(target.address):\(name)"] + uploadSteps(media: media)
+            let look = release.references.first { $0.tag != nil }.map { reference in
+                "skopeo inspect " + "\(target.address):\(reference.name)".shellWord
+            }
+            return [look].compactMap(\.self) + uploadSteps(given)
         }
         let sync =
             "in the system console: Administration > Pack Registries > OCI Pack Registry > Sync, then look for the new packs"
         let hasPacks = release.references.contains { $0.kind == "pack" }
-        return (hasPacks ? [sync] : []) + uploadSteps(media: media)
+        return (hasPacks ? [sync] : []) + uploadSteps(given)
             + [
-                "the check: dray-import load \(media) --to \(target.address) once more asks for everything and sends nothing"
+                "the check, at any time: the same load asks for everything and sends nothing",
+                "dray-import load \(given.media) \(given.target)",
             ]
     }
 }

@@ -32,11 +32,10 @@ package struct LoadRun: Sendable {
         package let next: [String]
     }
 
-    /// Verifies, plans, loads, reads back. `media`: the arguments that
-    /// name the media, for the next commands. Throws `LoadFailure` for everything after verification, when a receipt was
+    /// Verifies, plans, loads, reads back. `given`: what the next commands need. Throws `LoadFailure` for everything after verification, when a receipt was
     /// written, and what verification throws.
     package func run(
-        _ unverified: UnverifiedBundle, to target: any LoadTarget, media: String, progress: Progress
+        _ unverified: UnverifiedBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
     ) throws -> Result {
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
@@ -49,12 +48,13 @@ package struct LoadRun: Sendable {
         switch outcome {
         case .success:
             return Result(
-                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, media: media))
+                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, given))
         case .failure(let error):
             receipt.note(error)
             let total = progress.total.load(ordering: .relaxed)
             let left = total - min(total, progress.done.load(ordering: .relaxed))
-            throw LoadFailure(error, bytesLeft: left, receipt: Swift.Result { try write(receipt) })
+            let free = (try? target.freeSpace()) ?? 0
+            throw LoadFailure(error, bytesLeft: left - min(left, free), receipt: Swift.Result { try write(receipt) })
         }
     }
 
@@ -118,7 +118,10 @@ package struct LoadFailure: ClassifiedError {
 
     package var failure: Failure { (cause as? any ClassifiedError)?.failure ?? .failed }
     /// Registries don't say how much they lack, and a write knows its own bytes alone: what is still to be sent.
-    package var missingBytes: UInt64? { failure == .noSpace ? bytesLeft : nil }
+    package var missingBytes: UInt64? {
+        guard failure == .noSpace else { return nil }
+        return (cause as? LoadError)?.missingBytes ?? bytesLeft
+    }
 
     package var description: String {
         switch receipt {
@@ -127,6 +130,7 @@ package struct LoadFailure: ClassifiedError {
         }
     }
     private var sentence: String {
-        "\(cause)" + (missingBytes.map { "; \($0) bytes are still to be sent" } ?? "")
+        guard let missingBytes, !(cause is LoadError) else { return "\(cause)" }
+        return "\(cause); for all that is still to be sent, \(missingBytes) bytes are missing"
     }
 }

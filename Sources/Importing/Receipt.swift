@@ -103,6 +103,15 @@ package struct Receipt: Sendable, Equatable {
         findings = try document["findings"].elements().map { cursor throws(JSONError) in try cursor.string() }
     }
 
+    /// Reads a receipt's file. Throws `StateError.noReceipt` for any other file.
+    package init(at file: FilePath) throws {
+        do {
+            try self.init(parsing: file.contents(limit: Receipt.maximumSize))
+        } catch let error as JSONError {
+            throw StateError.noReceipt(file, "\(error)")
+        }
+    }
+
     /// The most bytes of a receipt that is read.
     package static let maximumSize = 64 << 20
 

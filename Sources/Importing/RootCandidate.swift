@@ -10,37 +10,70 @@ package import Trust
 package struct RootCandidate: Sendable {
     package let bytes: [UInt8]
     package let product: String
-    package let expires: UTCTime
+    /// When the newest root of its chain expires: a first root may have, once others follow it.
+    package private(set) var expires: UTCTime
     /// The SHA-256 of the file, which the sender gives by another way.
     package let fingerprint: Digest
+    /// The bundle's folder that it lies in, if it lies in one.
+    package private(set) var media: FilePath?
+    /// What errors call it.
+    private let file: String
 
     /// Takes a file, or the first root on the media below a folder. Throws `TrustError` where it is no root.
     package init(at path: FilePath) throws {
         if try path.statusIfPresent()?.isDirectory == true {
             let bundle = try MediaSet([path]).bundle(nil)
-            var found: [UInt8]?
-            for folder in bundle.folders where found == nil {
-                found = try MediaFolder(folder).contents(of: "trust/1.root.json", limit: Role.root.byteLimit)
+            for folder in bundle.folders {
+                for name in ["trust/1.root.json", "copies/trust/1.root.json"] {
+                    let file = folder.appending(name)
+                    guard try file.statusIfPresent(followingLinks: false)?.isRegular == true else { continue }
+                    try self.init(file.contents(limit: Role.root.byteLimit), file: file.string)
+                    extend(below: file.removingLastComponent())
+                    media = path
+                    return
+                }
             }
-            guard let found else {
-                throw FileError("open", path.appending("trust/1.root.json"), .noSuchFileOrDirectory)
-            }
-            try self.init(found)
-        } else {
-            try self.init(path.contents(limit: Role.root.byteLimit))
+            throw FileError("open", path.appending("trust/1.root.json"), .noSuchFileOrDirectory)
+        }
+        try self.init(path.contents(limit: Role.root.byteLimit), file: path.printable)
+        let folder = path.removingLastComponent()
+        extend(below: folder)
+        if folder.lastComponent?.string == "trust" {
+            let bundle = folder.removingLastComponent()
+            let place = bundle.isEmpty ? FilePath(".") : bundle
+            if try place.appending("release.json").exists() { media = place }
         }
     }
 
-    /// Takes the bytes of a `1.root.json`.
-    package init(_ bytes: [UInt8]) throws(TrustError) {
-        let trusted = try TrustedRoot(pinned: bytes)
+    /// Takes the bytes of a `1.root.json`; `file` is what errors call it.
+    package init(_ bytes: [UInt8], file: String = "1.root.json") throws(TrustError) {
+        let trusted = try TrustedRoot(pinned: bytes, file: file)
         guard trusted.root.header.version == 1 else {
-            throw .rootVersion(file: "1.root.json", expected: 1, found: trusted.root.header.version)
+            throw .rootVersion(file: file, expected: 1, found: trusted.root.header.version)
         }
+        self.file = file
         self.bytes = bytes
         product = trusted.root.product
         expires = trusted.root.header.expires
         fingerprint = Digest(of: bytes)
+    }
+
+    // The chain ends at whatever doesn't follow: verification says what is wrong with it.
+    private mutating func extend(below folder: FilePath) {
+        do {
+            var chain = try TrustedRoot(pinned: bytes)
+            while true {
+                try chain.extend(with: folder.appending(chain.nextName).contents(limit: Role.root.byteLimit))
+                expires = chain.root.header.expires
+            }
+        } catch {
+            return
+        }
+    }
+
+    /// Throws `TrustError.expired` where the root's time is over, and that of those that follow it.
+    package func checkExpiry(now: UTCTime) throws(TrustError) {
+        guard now < expires else { throw .expired(file: file, at: expires, now: now) }
     }
 
     /// The fingerprint as people compare it: groups of four digits.
@@ -64,7 +97,7 @@ package struct RootCandidate: Sendable {
     /// Compares what was typed with the file. Throws `TrustError.fingerprint` when they differ.
     package func check(_ typed: Digest) throws(TrustError) {
         guard typed == fingerprint else {
-            throw .fingerprint(file: "1.root.json", expected: typed.hex, actual: fingerprint.hex)
+            throw .fingerprint(file: file, expected: typed.hex, actual: fingerprint.hex)
         }
     }
 }

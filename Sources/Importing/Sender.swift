@@ -19,12 +19,14 @@ final class Sender {
     }
 
     /// Sends a blob, unless the target has it. Its bytes go from verified blocks to the target a piece at a time.
-    func send(_ blob: LoadPlan.BlobStep) throws {
+    /// `name`: the reference that it is sent for.
+    func send(_ blob: LoadPlan.BlobStep, for name: String? = nil) throws {
         guard try !session.has(blob) else {
-            if blob.mountFrom == nil { load.progress.add(Int(blob.size)) }
+            // it counts neither as done nor as to be done: rate and time left are those of what is sent
+            if blob.mountFrom == nil { load.progress.total.wrappingSubtract(UInt64(blob.size), ordering: .relaxed) }
             return load.tally.note { $0.skipped.add(blob.size) }
         }
-        let count = SentBytes(load.progress)
+        let count = SentBytes(load.progress, label: "sending \(name ?? blob.repository)")
         let outcome: UploadOutcome
         do {
             outcome = try session.send(blob) {
@@ -68,11 +70,13 @@ final class Sender {
 /// Counts what is sent of one blob; a repetition takes the first attempt's bytes back.
 private final class SentBytes {
     private let progress: Progress
+    private let label: String
     private var sent = 0
 
-    init(_ progress: Progress) { self.progress = progress }
+    init(_ progress: Progress, label: String) { (self.progress, self.label) = (progress, label) }
 
     func add(_ count: Int) {
+        progress.label = label
         sent += count
         progress.add(count)
     }

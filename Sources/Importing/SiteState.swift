@@ -60,10 +60,17 @@ package struct SiteState: Sendable {
     }
 
     /// Trusts a root from now on; `false` when it was trusted already. Whoever calls has compared the fingerprint.
+    ///
+    /// Throws `StateError.productKnown` where another root is trusted for its product.
     package func add(root bytes: [UInt8]) throws -> Bool {
         let folder = rootsFolder.appending(Digest(of: bytes).hex)
         let file = folder.appending(Role.root.fileName(version: 1))
         guard try !file.exists() else { return false }
+        let product = try TrustedRoot(pinned: bytes).root.product
+        for (known, chain) in try roots() {
+            guard let first = chain.first, try TrustedRoot(pinned: first).root.product == product else { continue }
+            throw StateError.productKnown(product, known, rootsFolder.appending(known.hex))
+        }
         try folder.createDirectories()
         try file.replaceContents(with: bytes)
         try rootsFolder.syncDirectory()
@@ -133,6 +140,10 @@ package enum StateError: Error, Equatable {
     /// The first root in this folder isn't the one that the folder is named by.
     case changedRoot(FilePath)
     case unreadable(FilePath, String)
+    /// Another root is trusted for this product; its fingerprint and its folder.
+    case productKnown(String, Digest, FilePath)
+    /// A file that was given as a receipt and is none.
+    case noReceipt(FilePath, String)
 }
 
 extension StateError: ClassifiedError {
@@ -140,6 +151,8 @@ extension StateError: ClassifiedError {
         switch self {
         case .changedRoot: .notTrusted
         case .unreadable: .failed
+        case .productKnown: .refused
+        case .noReceipt: .damaged
         }
     }
 
@@ -150,6 +163,12 @@ extension StateError: ClassifiedError {
                 + "with the fingerprint from paper"
         case .unreadable(let file, let why):
             "\(file) can't be read (\(why)); bring it back from a backup, or remove it: the next load writes it anew"
+        case .productKnown(let product, let known, let folder):
+            "another root is trusted for \(product) already, with the fingerprint \(RootCandidate.grouped(known.hex)); "
+                + "nothing was changed. Ask the sender which one is right; to give up the known one, remove \(folder) first"
+        case .noReceipt(let file, let why):
+            "\(file.printable) is no receipt of a load (\(why)); loads name theirs, and keep them in receipts/ of the state's "
+                + "folder"
         }
     }
 }

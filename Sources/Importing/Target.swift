@@ -13,10 +13,19 @@ package protocol LoadTarget: Sendable {
     var skipsTLSVerify: Bool { get }
     /// Makes the target ready to be written, and keeps others from writing while the result lives.
     func open() throws -> FileLock?
+    /// How many bytes the target can take; `nil` where it doesn't say, as registries don't.
+    func freeSpace() throws -> UInt64?
+    /// What of the plan is still to be sent, in bytes, as far as that can be told at no cost.
+    func bytesLacking(_ plan: LoadPlan) throws -> UInt64
     /// A connection for one thread.
     func session() throws -> any TargetSession
     /// Sets tags whose manifests are there, on up to `width` threads; all or some of them when it throws.
     func setTags(_ tags: [TagAssignment], width: Int) throws
+}
+
+extension LoadTarget {
+    package func freeSpace() -> UInt64? { nil }
+    package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 }
 
 /// A tag with the manifest that it gets.

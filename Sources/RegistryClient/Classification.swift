@@ -12,6 +12,7 @@ extension RegistryConnection {
         case 300..<400: throw .redirected(request.line, status: status)
         default: break
         }
+        guard !Self.wantsTLS(response, request) else { throw .wantsTLS(host: request.host) }
         let faults = faults(of: response)
         guard !Self.saysFull(response) else { throw .noSpace(request.line, faults: faults) }
         switch status {
@@ -33,6 +34,7 @@ extension RegistryConnection {
         case .tooLarge: throw .answerTooLarge(request.line, limit: request.answerLimit)
         case .bodyTooShort(let missing): throw .bodyTooShort(request.line, missing: missing)
         case .body(let error): return .body(error)
+        case .transport(_, let reason) where Self.speaksNoTLS(reason): throw .speaksNoTLS(host: request.host)
         case .transport(let code, let reason):
             guard Self.isCertificateProblem(code, reason) else {
                 return .passing(.unreachable(request.line, reason: reason), retryAfter: nil)
@@ -44,6 +46,18 @@ extension RegistryConnection {
     /// An answer that is none of those the specification gives.
     func unexpected(_ response: Response, _ request: Request, _ missing: String) -> RegistryError {
         .malformed(request.line, status: response.status, missing: missing)
+    }
+
+    // OpenSSL's words for an answer that is no TLS at all.
+    private static func speaksNoTLS(_ reason: String) -> Bool {
+        ["wrong version number", "packet length too long", "record layer failure"].contains { reason.contains($0) }
+    }
+
+    // What Go's and nginx's TLS ports answer to plain HTTP.
+    private static func wantsTLS(_ response: Response, _ request: Request) -> Bool {
+        guard response.status == 400, request.line.url.hasPrefix("http:") else { return false }
+        let text = String(decoding: response.body.prefix(2000), as: UTF8.self)
+        return ["HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port"].contains { text.contains($0) }
     }
 
     // Docker's registry passes the system's error number on (28 no space, 122 quota); others write a sentence.

@@ -25,6 +25,10 @@ package enum RegistryError: Error, Equatable {
     case unavailable(RequestLine, status: Int, faults: [Fault])
     /// TLS failed: the registry's certificate, ours, or the files that hold them.
     case certificate(host: String, reason: String)
+    /// An https address whose port speaks no TLS.
+    case speaksNoTLS(host: String)
+    /// An http address whose port speaks TLS.
+    case wantsTLS(host: String)
     /// 401, and no credentials were given.
     case loginRequired(RequestLine)
     /// 401 with the credentials of this user.
@@ -71,7 +75,8 @@ extension RegistryError {
     package var kind: Kind {
         switch self {
         case .unreachable, .unavailable: .transient
-        case .certificate, .loginRequired, .loginRefused, .denied, .untrustedTokenService: .access
+        case .speaksNoTLS, .wantsTLS, .certificate, .loginRequired, .loginRefused, .denied, .untrustedTokenService:
+            .access
         case .credentialsInClear: .policy
         case .noSpace: .noSpace
         case .refused, .redirected, .foreignLocation, .otherDigest, .malformed, .answerTooLarge, .bodyTooShort: .refusal
@@ -98,6 +103,8 @@ extension RegistryError: CustomStringConvertible {
             "\(line): the registry answered \(status)\(faults.shown) each time; run the same command again later"
         case .certificate(let host, let reason):
             "no trusted connection to \(host): \(reason); check --ca-cert, --client-cert and the registry's certificate"
+        case .speaksNoTLS(let host): "\(host): that port speaks no TLS: try http:, or the registry's https port"
+        case .wantsTLS(let host): "\(host): that port speaks TLS: use https:"
         case .loginRequired(let line):
             "\(line): the registry wants a login; give --username with --password-file or --password-stdin"
         case .loginRefused(let line, let user):
@@ -121,7 +128,7 @@ extension RegistryError: CustomStringConvertible {
         case .answerTooLarge(let line, let limit): "\(line): the answer has more than \(limit) bytes; check the address"
         case .bodyTooShort(let line, let missing):
             "\(line): the content ended \(missing) bytes early; nothing was stored"
-        case .cancelled: "stopped; the same command again goes on"
+        case .cancelled: "interrupted; the same command again goes on from here"
         }
     }
 }

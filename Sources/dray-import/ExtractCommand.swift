@@ -12,7 +12,9 @@ struct ExtractCommand: Command {
         abstract: "Write a delivered file out, with the vendor's signature beside it.",
         discussion: """
             The file is checked against its digest before it appears under its name. Stopped anywhere, the same command goes \
-            on. dray-import list shows the names.
+            on. dray-import list shows the names. A file that is there already and the same is fine (0); another one is not \
+            touched (14). The signature goes beside it: under the vendor's name, or, where --to gives the file another name, \
+            under that name and .sig.bin.
 
             \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .noSpace]))
             """)

@@ -22,12 +22,17 @@ struct PlanCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let bundle = try media.verified()
         let target = try target.target()
+        let bundle = try media.verified()
         let load = try Load(bundle, to: target, jobs: self.target.jobs, progress: progress)
         let plan = try load.plan(replaceTags: replaceTags)
-        return Outcome(plan.report(bundle, target: target, missing: try load.missingVolumes(plan), media: media.shown))
+        let given = GivenArguments(media: media.words, target: self.target.words)
+        return Outcome(plan.report(bundle, target: target, missing: try load.missingVolumes(plan), given: given))
     }
+}
+
+extension LoadFailure: ReceiptedError {
+    package var receiptFile: String? { try? receipt.get().string }
 }
 
 struct LoadCommand: Command {
@@ -57,9 +62,13 @@ struct LoadCommand: Command {
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, replaceTags)
         run.receipt = receipt.map { FilePath($0) }
-        let result = try run.run(try media.unverified(), to: target, media: media.shown, progress: progress)
+        let given = GivenArguments(media: media.words, target: self.target.words)
+        let unverified = try media.unverified()
+        let result = try media.sayingHowToTrust { [run] in
+            try run.run(unverified, to: target, given: given, progress: progress)
+        }
         var report = result.receipt.report(file: result.receiptFile)
-        report.next = ["dray-import receipt show \(result.receiptFile)"] + result.next
+        report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
         return Outcome(report)
     }
 }

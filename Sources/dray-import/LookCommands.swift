@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BundleFormat
 import CommandLineSupport
 import Files
 import Importing
@@ -27,10 +28,14 @@ struct VerifyCommand: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let bundle = try media.verified()
         var report = try bundle.verification(threads: jobs, progress: progress)
-        report.next =
-            report.failure == nil
-            ? ["dray-import plan \(media.shown) --to TARGET"]
-            : ["copy what is named again, or add the media that are missing; then the same command"]
+        let missing = bundle.missingVolumes.map(\.name)
+        switch report.failure {
+        case nil: report.next = nextPlan(media)
+        case .incomplete: report.next = [VerifiedBundle.addMedia(missing)]
+        default:
+            report.next = ["copy what is named again, then the same command"]
+            if !missing.isEmpty { report.next.append(VerifiedBundle.addMedia(missing)) }
+        }
         return Outcome(report)
     }
 }
@@ -64,7 +69,15 @@ struct ListCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         var report = try media.verified().listing
-        report.next = ["dray-import plan \(media.shown) --to TARGET"]
+        report.next = nextPlan(media)
         return Outcome(report)
     }
+}
+
+/// The plan of a load; where to is not known yet.
+private func nextPlan(_ media: MediaOptions) -> [String] {
+    [
+        "put the registry's address for TARGET, for example https://host:30003/spectro-content",
+        "dray-import plan \(media.shown) --to TARGET",
+    ]
 }

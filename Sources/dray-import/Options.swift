@@ -18,6 +18,9 @@ struct StateOptions: ParsableArguments {
             valueName: "folder"), completion: .directory)
     var state: String?
 
+    /// The option again, for the next command.
+    var words: [String] { state.map { ["--state", $0] } ?? [] }
+
     var site: SiteState { SiteState(state.map { FilePath($0) } ?? StateFolder.standard()) }
 }
 
@@ -34,16 +37,35 @@ struct MediaOptions: ParsableArguments {
     @OptionGroup var state: StateOptions
 
     /// The arguments again, for the next command.
-    var shown: String { (media + (release.map { ["--release", $0] } ?? [])).joined(separator: " ") }
+    var words: [String] { media + (release.map { ["--release", $0] } ?? []) + state.words }
+    var shown: String { words.shellLine }
 
-    func unverified() throws -> UnverifiedBundle { try MediaSet(media.map { FilePath($0) }).bundle(release) }
+    func unverified() throws -> UnverifiedBundle {
+        for folder in media { try folder.mustExist(as: "the media folder") }
+        return try MediaSet(media.map { FilePath($0) }).bundle(release)
+    }
 
     /// The bundle after every check that needs no volume; later roots of its chain are kept.
     func verified() throws -> VerifiedBundle {
         let site = state.site
-        let bundle = try unverified().verified(by: site.pinnedRoots(), now: .now)
-        try site.keepRoots(of: bundle.metadata)
-        return bundle
+        let unverified = try unverified()
+        return try sayingHowToTrust {
+            let bundle = try unverified.verified(by: site.pinnedRoots(), now: .now)
+            try site.keepRoots(of: bundle.metadata)
+            return bundle
+        }
+    }
+
+    /// Where no root of the media is trusted, the error ends with the command that adds it.
+    func sayingHowToTrust<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch BundleError.unknownRoot(let root) {
+            let folder = root.removingLastComponent().removingLastComponent()
+            throw UntrustedMedia(
+                root: root,
+                command: ["dray-import", "trust", "add", folder.isEmpty ? "." : folder.string] + state.words)
+        }
     }
 }
 
@@ -89,6 +111,20 @@ struct TargetOptions: ParsableArguments {
     @Option(help: "Connections to the target, 1 to 64.")
     var jobs = 4
 
+    /// The options again, for the next command.
+    var words: [String] {
+        let options = [
+            ("--to", to), ("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey),
+            ("--username", username), ("--password-file", passwordFile), ("--docker-config", dockerConfig),
+        ]
+        let flags = [
+            ("--password-stdin", passwordStdin), ("--plain-http", plainHttp),
+            ("--insecure-skip-tls-verify", insecureSkipTlsVerify),
+        ]
+        return options.flatMap { name, value in value.map { [name, $0] } ?? [] }
+            + flags.filter(\.1).map(\.0) + (jobs == 4 ? [] : ["--jobs", "\(jobs)"])
+    }
+
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
         let hasPassword = passwordFile != nil || passwordStdin
@@ -105,6 +141,14 @@ struct TargetOptions: ParsableArguments {
             return LayoutTarget(FilePath(String(to.dropFirst(4))))
         }
         let endpoint = try Endpoint(parsing: to)
+        let files = [
+            ("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey),
+            ("--password-file", passwordFile), ("--docker-config", dockerConfig),
+        ]
+        for (option, file) in files { try file?.mustExist(as: option) }
+        if insecureSkipTlsVerify {
+            StandardError.print("warning: the registry's certificate is not checked (--insecure-skip-tls-verify)")
+        }
         var options = RegistryOptions()
         (options.caCertificate, options.clientCertificate, options.clientKey) = (caCert, clientCert, clientKey)
         (options.skipTLSVerify, options.plainHTTP) = (insecureSkipTlsVerify, plainHttp)
@@ -122,6 +166,11 @@ struct TargetOptions: ParsableArguments {
 
     private func password() throws -> String {
         guard let passwordFile else {
+            guard !StandardInput.isTerminal else {
+                throw UsageError(
+                    "standard input is a terminal, which would show the password: pipe it in, or use --password-file FILE"
+                )
+            }
             guard let line = StandardInput.line() else { throw UsageError("no password came on standard input") }
             return line
         }
@@ -137,6 +186,27 @@ struct TargetOptions: ParsableArguments {
     private static func variable(_ name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)
+    }
+}
+
+/// No root on the media is trusted here.
+private struct UntrustedMedia: ClassifiedError {
+    let root: FilePath
+    let command: [String]
+
+    var failure: Failure { .notTrusted }
+    var description: String {
+        "\(root.printable) is no root that is trusted here; compare its fingerprint with the one that its sender gave you by "
+            + "another way (--fingerprint HEX, required without a terminal), then add it:\n  \(command.shellLine)"
+    }
+}
+
+extension String {
+    /// Refuses a name that the user gave for what isn't there. Throws `UsageError`.
+    func mustExist(as what: String) throws {
+        guard try !isEmpty && FilePath(self).exists() else {
+            throw UsageError("\(what) \(printable) does not exist; check its name")
+        }
     }
 }
 

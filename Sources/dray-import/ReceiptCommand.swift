@@ -20,6 +20,7 @@ struct ShowReceipt: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         let file = FilePath(receipt)
-        return Outcome(try Receipt(parsing: file.contents(limit: Receipt.maximumSize)).report(file: file))
+        try receipt.mustExist(as: "the receipt")
+        return Outcome(try Receipt(at: file).report(file: file))
     }
 }

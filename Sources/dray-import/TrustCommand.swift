@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BundleFormat
 import CommandLineSupport
 import Files
 import Importing
@@ -22,7 +23,7 @@ struct AddTrust: Command {
             media: on paper, by telephone, from a portal. A fingerprint that stands on the media proves nothing. With \
             --fingerprint the comparison is done here; without a terminal it is required.
 
-            \(exitCodeHelp([.notTrusted, .incomplete, .noSpace]))
+            \(exitCodeHelp([.notTrusted, .expired, .refused, .incomplete, .noSpace]))
             """)
 
     @Argument(help: "A 1.root.json, or media that hold one in trust/.", completion: .file())
@@ -36,7 +37,9 @@ struct AddTrust: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
+        try source.mustExist(as: "the root or media")
         let root = try RootCandidate(at: FilePath(source))
+        try root.checkExpiry(now: .now)
         if let fingerprint {
             guard let typed = RootCandidate.fingerprint(typed: fingerprint) else {
                 throw UsageError("--fingerprint takes 64 hex digits, \"\(fingerprint.prefix(100))\" is something else")
@@ -47,7 +50,7 @@ struct AddTrust: Command {
         }
         let site = state.site
         let isNew = try site.add(root: root.bytes)
-        let media = source.hasSuffix(".json") ? "MEDIA" : source
+        let next = ["dray-import", "verify", root.media?.string ?? "MEDIA"] + state.words
         return Outcome(
             text: """
                 product:     \(root.product)
@@ -57,7 +60,7 @@ struct AddTrust: Command {
             data: [
                 "product": root.product, "fingerprint": root.fingerprint.hex, "added": isNew ? "yes" : "no",
                 "state": site.path.string,
-            ], next: ["dray-import verify \(media)"])
+            ], next: (root.media == nil ? ["put the folder of the bundle for MEDIA"] : []) + [next.shellLine])
     }
 
     private func ask(_ root: RootCandidate) throws {

@@ -47,6 +47,14 @@ struct ExtractTests {
         #expect(result.status == 0, "\(result.output)")
     }
 
+    @Test(arguments: [
+        ("a.iso", "a.iso.sig.bin"), ("b.tar.zst", "b.tar.sig.bin"), ("appliance.iso", "appliance.iso.sig.bin"),
+    ])
+    func `a signature has the name of its file`(_ file: String, _ signature: String) throws {
+        let extraction = try extraction(to: site.folder.appending(file))
+        #expect(extraction.signatureDestination == site.folder.appending(signature))
+    }
+
     @Test func `any object can be had by its digest`() throws {
         let reference = try #require(try site.verified().release.references.first)
         _ = try extraction(reference.descriptor.digest.description).run(Progress())

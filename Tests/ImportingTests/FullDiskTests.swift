@@ -26,10 +26,29 @@ struct FullDiskTests {
         }
     }
 
-    @Test func `a full disk under a layout ends with 16, and the load goes on once there is room`() throws {
+    @Test func `a layout without room for all is refused before anything is sent, with all that is missing`() throws {
         let folder = site.folder.appending("layout")
         try withSmallDisk(folder, megabytes: 4) { grow in
             let error = try site.failure(of: LayoutTarget(folder))
+            #expect(error.failure == .noSpace)
+            guard case .noSpace(_, let needed, let free) = error.cause as? LoadError else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(error.missingBytes == needed - free)
+            #expect(error.description.contains("\(needed - free) more are needed"))
+            #expect(try folder.appending("blobs/sha256").entries().isEmpty)
+            try grow(Int(needed >> 20) + 2)
+            let receipt = try site.load(LayoutTarget(folder))
+            #expect(receipt.counts.readBack.isComplete)
+        }
+    }
+
+    @Test func `a disk that fills up under a layout ends with 16, and the load goes on once there is room`() throws {
+        let folder = site.folder.appending("layout")
+        try withSmallDisk(folder, megabytes: 4) { grow in
+            // a target that doesn't say how much is free
+            let error = try site.failure(of: MeddlingTarget(LayoutTarget(folder)))
             #expect(error.failure == .noSpace)
             let missing = try #require(error.missingBytes)
             #expect((1_000_000..<5_400_000).contains(missing))

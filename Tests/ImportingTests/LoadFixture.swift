@@ -65,7 +65,10 @@ struct Site {
         var run = LoadRun(state: state, tool: "test")
         run.now = { PackedSample.now }
         (run.replaceTags, run.receipt) = (replaceTags, receipt)
-        return try run.run(try unverified(media), to: target, media: "MEDIA", progress: Progress()).receipt
+        return try run.run(
+            try unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
+            progress: Progress()
+        ).receipt
     }
 
     /// The error that a load ends with.

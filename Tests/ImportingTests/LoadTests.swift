@@ -126,7 +126,8 @@ struct LoadTests {
         #expect(try !server.stored("/_manifests/revisions/").isEmpty)
     }
 
-    @Test func `a tag that someone else sets while the load runs is not replaced`() throws {
+    @Test(arguments: [false, true])
+    func `a tag that someone else sets while the load runs is replaced only where tags may move`(mayMove: Bool) throws {
         let file = site.folder.appending("index.json")
         try file.replaceContents(
             with: Array(#"{"schemaVersion":2,"mediaType":"\#(MediaType.index)","manifests":[]}"#.utf8))
@@ -136,6 +137,13 @@ struct LoadTests {
         ]
         let other = MeddlingTarget(target) { count in
             if count == 5 { #expect((try? run(put))?.status == 0) }
+        }
+        guard !mayMove else {
+            let tags = try site.load(other, replaceTags: true).counts.tags
+            let moved = try #require(tags.first { $0.repository == "library/db" })
+            #expect(moved.action == "move")
+            #expect(moved.before == Digest(of: try file.contents(limit: 1 << 20)).description)
+            return
         }
         let error = try site.failure(of: other)
         #expect(error.failure == .refused)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BundleFormat
+import Cryptography
 import Files
 import Importing
 import OCI
@@ -87,13 +88,46 @@ struct StateTests {
         let other = Digest(of: [1])
         #expect(
             throws: TrustError.fingerprint(
-                file: "1.root.json", expected: other.hex, actual: site.packed.fingerprint.hex)
+                file: site.packed.root1.string, expected: other.hex, actual: site.packed.fingerprint.hex)
         ) { try root.check(other) }
     }
 
     @Test func `a file that is no root is not trusted`() throws {
         let file = site.folder.appending("x.json")
         try file.replaceContents(with: Array("{}".utf8))
-        #expect(throws: TrustError.grammar(file: "1.root.json", offset: 1)) { try RootCandidate(at: file) }
+        #expect(throws: TrustError.grammar(file: file.string, offset: 1)) { try RootCandidate(at: file) }
+    }
+
+    @Test func `a root that has expired is refused unless one that follows it has not`() throws {
+        let (old, folder) = (PackedSample.now.adding(days: -3650), site.folder.appending("t"))
+        let key = try PrivateKey.generate(.p384)
+        let first = try Root(
+            firstFor: "p", rootKeys: [key.publicKey], releaseKeys: [key.publicKey], issued: old,
+            expires: old.adding(days: 1))
+        try folder.createDirectories()
+        let file = folder.appending("1.root.json")
+        try file.replaceContents(with: first.signed(by: [key]))
+        let expired = TrustError.expired(file: file.string, at: old.adding(days: 1), now: PackedSample.now)
+        #expect(throws: expired) { try RootCandidate(at: file).checkExpiry(now: PackedSample.now) }
+        try folder.appending("2.root.json").replaceContents(
+            with: Root(
+                header: MetadataHeader(version: 2, issued: old, expires: PackedSample.now.adding(days: 1)),
+                product: "p",
+                roles: [.root: first[.root], .timestamp: first[.root], .snapshot: first[.root], .targets: first[.root]]
+            ).signed(by: [key]))
+        try RootCandidate(at: file).checkExpiry(now: PackedSample.now)
+    }
+
+    @Test func `a second root for a product is refused, and the known one named`() throws {
+        _ = try state.add(root: root())
+        let key = try PrivateKey.generate(.p384)
+        let other = try Root(
+            firstFor: "palette-enterprise", rootKeys: [key.publicKey], releaseKeys: [key.publicKey],
+            issued: PackedSample.now, expires: PackedSample.now.adding(days: 1)
+        ).signed(by: [key])
+        let error = try #require(throws: StateError.self) { try state.add(root: other) }
+        #expect(error.failure == .refused)
+        #expect(error.description.contains(RootCandidate.grouped(site.packed.fingerprint.hex)))
+        #expect(try state.roots().count == 1)
     }
 }

@@ -30,6 +30,7 @@ struct ToolTests {
             let exitCode: Int
             let code: String
             let message: String
+            let receipt: String?
         }
         let command: String?
         let exitCode: Int
@@ -51,7 +52,10 @@ struct ToolTests {
             (["load", "x", "--to", "oci:y", "--username", "a", "--password-stdin", "--password-file", "b"], 64),
             (["load", "x", "--to", "ftp://y"], 64), (["load", "x", "--to", "http://a:b@y"], 64),
             (["load", "x", "--to", "oci:y", "--client-key", "k"], 64), (["verify", "x", "--jobs", "0"], 64),
-            (["receipt", "show", "/nonexistent"], 1), (["verify", "/nonexistent"], 1), (["verify", "/usr"], 3),
+            (["receipt", "show", "/nonexistent"], 64), (["receipt", "show", "/etc/passwd"], 13),
+            (["verify", "/nonexistent"], 64), (["verify", "/usr"], 3), (["trust", "add", "/nonexistent"], 64),
+            (["trust", "add", "/etc/passwd"], 10),
+            (["plan", "/usr", "--to", "https://a", "--ca-cert", "/nonexistent", "--state", "/nonexistent"], 64),
         ] as [([String], Int32)]) func `arguments and their exit codes`(_ arguments: [String], _ code: Int32) throws
     {
         let result = try tool(arguments)
@@ -77,7 +81,7 @@ struct ToolTests {
         #expect(document.exitCode == 10)
         #expect(document.command == command)
         #expect(document.error?.code == "notTrusted")
-        #expect(document.error?.message.contains("dray-import trust add") == true)
+        #expect(document.error?.message.hasSuffix("\n  dray-import trust add \(bundle) --state \(state)") == true)
     }
 
     @Test func `without a terminal a fingerprint is required, and it must be right`() throws {
@@ -94,7 +98,7 @@ struct ToolTests {
         try trust()
         let result = try tool(["verify", bundle, "--state", state])
         #expect(result.output.contains("all volumes are there and whole"))
-        #expect(result.errorOutput == "Next:\n  dray-import plan \(bundle) --to TARGET\n")
+        #expect(result.errorOutput.hasSuffix("\n  dray-import plan \(bundle) --state \(state) --to TARGET\n"))
         let quiet = try tool(["verify", bundle, "--state", state, "--quiet"])
         #expect(quiet.stdout == result.stdout)
         #expect(quiet.stderr.isEmpty)
@@ -120,11 +124,47 @@ struct ToolTests {
         let loaded = try tool(load + ["--output", "json"])
         #expect(try document(loaded).outcome == "done")
         #expect(try document(loaded).next?.first?.hasPrefix("dray-import receipt show ") == true)
+        let json = try tool(["receipt", "show", receipt, "--output", "json"])
+        #expect(try document(json).command == "receipt show")
         let shown = try tool(["receipt", "show", receipt])
         #expect(shown.output.contains("outcome:       done\n"))
         #expect(try tool(load).output.contains("everything was there, nothing was sent"))
         let plan = try tool(["plan", bundle, "--state", state, "--output", "json"] + target)
         #expect(plan.output.contains(#""nothingToDo":true"#))
+    }
+
+    @Test func `the commands that are printed run as they are`() throws {
+        try trust()
+        let odd = folder.appending("it's a medium")
+        #expect(try run(["cp", "-r", bundle, odd.string]).status == 0)
+        let files = ["--ca-cert", "/etc/passwd", "--username", "a b", "--password-file", "/etc/passwd"]
+        let target = ["--to", "oci:\(folder.path)/my layout"] + files
+        let planned = try document(
+            try tool(["plan", odd.string, "--state", state, "--replace-tags", "--output", "json"] + target))
+        let next = try #require(planned.next)
+        let load = try #require(next.first)
+        for option in ["--ca-cert /etc/passwd", "--username 'a b'", "--state \(state)", "--password-file"] {
+            #expect(load.contains(option))
+        }
+        let programs = SourceTree.tool("dray-import").removingLastComponent()
+        for line in next where line.hasPrefix("dray-import ") {
+            let result = try run(["bash", "-c", "cd \(folder.path); PATH=\(programs):$PATH; \(line)"])
+            #expect(result.status == 0, "\(line): \(result.errorOutput)")
+        }
+        #expect(next.allSatisfy { $0.hasPrefix("dray-import ") || !$0.contains("dray-import") })
+    }
+
+    @Test func `a result that can't be written is a failure, and a failed load names its receipt`() throws {
+        try trust()
+        let tool = SourceTree.tool("dray-import")
+        let line = "'\(tool)' list '\(bundle)' --state '\(state)' --quiet > /dev/full; echo $?"
+        let result = try run(["bash", "-c", line])
+        #expect(result.output == "1\n")
+        #expect(result.errorOutput.contains("No space left on device"))
+        let load = ["load", bundle, "--state", state, "--to", "http://127.0.0.1:1", "--output", "json"]
+        let failed = try document(try self.tool(load))
+        let receipt = try #require(failed.error?.receipt)
+        #expect(try self.tool(["receipt", "show", receipt]).status == 0)
     }
 
     @Test func `credentials never go over a network in clear text`() throws {
@@ -141,7 +181,7 @@ struct ToolTests {
         #expect(!result.errorOutput.contains("secret"))
     }
 
-    @Test(arguments: [SIGINT, SIGTERM]) func `an interrupted load ends with 130 and leaves a receipt`(
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func `an interrupted load ends with 130 and leaves a receipt`(
         _ signal: Int32
     ) throws {
         try trust()

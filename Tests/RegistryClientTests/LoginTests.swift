@@ -89,6 +89,16 @@ struct LoginTests {
         try connect(server.url, options).ping()
     }
 
+    @Test func `a port that speaks another scheme is named as such`() throws {
+        let (clear, tls) = (try RegistryServer(), try server(tls: true))
+        #expect(throws: RegistryError.speaksNoTLS(host: "https://127.0.0.1:\(clear.port)")) {
+            try connect("https://127.0.0.1:\(clear.port)").ping()
+        }
+        #expect(throws: RegistryError.wantsTLS(host: "http://127.0.0.1:\(tls.port)")) {
+            try connect("http://127.0.0.1:\(tls.port)").ping()
+        }
+    }
+
     @Test func `a certificate for another host is refused`() throws {
         var serverOptions = RegistryServer.Options()
         serverOptions.tls = true
