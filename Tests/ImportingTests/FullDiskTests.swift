@@ -67,7 +67,8 @@ struct FullDiskTests {
         let server = try RegistryServer()
         try withSmallDisk(server.folder.appending("store"), megabytes: 4) { grow in
             let target = try registryTarget(server.url, attempts: 4)
-            let error = try site.failure(of: target)
+            // one connection: docker-registry keeps a manifest that it stores at that moment as an empty file, for ever
+            let error = try site.failure(of: target, jobs: 1)
             #expect(error.failure == .noSpace, "\(error)")
             #expect(error.missingBytes.map { $0 > 0 } == true)
             #expect(try server.stored("/_manifests/tags/").isEmpty)
