@@ -51,7 +51,12 @@ package final class LayoutTarget: LoadTarget {
         return lock
     }
 
-    package func freeSpace() throws -> UInt64? { try path.freeSpace() }
+    /// Of the folder, or of the nearest one above it that is there.
+    package func freeSpace() throws -> UInt64? {
+        var place = try path.absolute()
+        while try !place.exists(), place != place.removingLastComponent() { place = place.removingLastComponent() }
+        return try place.freeSpace()
+    }
 
     /// One blob counts once, however many repositories name it; those with their size are there.
     package func bytesLacking(_ plan: LoadPlan) throws -> UInt64 {

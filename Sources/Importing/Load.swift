@@ -62,10 +62,7 @@ package struct Load: Sendable {
         guard missing.isEmpty else { throw LoadError.missingVolumes(missing) }
         let lock = try target.open()
         defer { withExtendedLifetime(lock) {} }
-        if let free = try target.freeSpace() {
-            let needed = try target.bytesLacking(plan)
-            guard needed <= free else { throw LoadError.noSpace(target.address, needed: needed, free: free) }
-        }
+        if let lack = try target.lack(for: plan) { throw lack }
         try begin()
         progress.total.store(plan.bytesToSend, ordering: .relaxed)
         tally.note { $0.manifestsPresent = plan.presentManifests }

@@ -10,7 +10,8 @@ extension LoadPlan {
     /// What `load` would do. `missing` are the volumes that it needs and no medium has, `given` what the next commands need.
     package func report(
         _ bundle: VerifiedBundle, target: any LoadTarget, missing: [String], given: GivenArguments
-    ) -> Report {
+    ) throws -> Report {
+        let lack = try target.lack(for: self)
         let blobs = groups.flatMap(\.blobs)
         let manifests = groups.flatMap(\.manifests)
         var lines = groups.map { group in
@@ -25,7 +26,9 @@ extension LoadPlan {
         ]
         var problems = refusals.isEmpty ? [] : ["\(LoadError.tagsWouldMove(refusals))"]
         if !missing.isEmpty { problems.append("\(LoadError.missingVolumes(missing))") }
-        let failure: Failure? = !refusals.isEmpty ? .refused : !missing.isEmpty ? .incomplete : nil
+        if let lack { problems.append("\(lack)") }
+        let failure: Failure? =
+            !refusals.isEmpty ? .refused : !missing.isEmpty ? .incomplete : lack == nil ? nil : .noSpace
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
                 + summary.aligned,
@@ -37,7 +40,8 @@ extension LoadPlan {
                 "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
             ],
             warnings: bundle.findings.map(\.description) + problems,
-            next: nextSteps(missing, given) + bundle.uploadSteps(given), failure: failure)
+            next: (lack == nil ? nextSteps(missing, given) : ["make room there, then plan again"])
+                + bundle.uploadSteps(given), failure: failure)
     }
 }
 

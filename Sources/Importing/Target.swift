@@ -26,6 +26,13 @@ package protocol LoadTarget: Sendable {
 extension LoadTarget {
     package func freeSpace() -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
+
+    /// `LoadError.noSpace` where the target says that it has too little room for the plan.
+    func lack(for plan: LoadPlan) throws -> LoadError? {
+        guard let free = try freeSpace() else { return nil }
+        let needed = try bytesLacking(plan)
+        return needed <= free ? nil : .noSpace(address, needed: needed, free: free)
+    }
 }
 
 /// A tag with the manifest that it gets.

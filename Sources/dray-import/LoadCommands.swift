@@ -13,7 +13,7 @@ struct PlanCommand: Command {
         discussion: """
             Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with.
 
-            \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .registryRefused]))
+            \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .registryRefused, .noSpace]))
             """)
 
     @OptionGroup var media: MediaOptions
@@ -27,7 +27,7 @@ struct PlanCommand: Command {
         let load = try Load(bundle, to: target, jobs: self.target.jobs, progress: progress)
         let plan = try load.plan(replaceTags: replaceTags)
         let given = GivenArguments(media: media.words, target: self.target.words)
-        return Outcome(plan.report(bundle, target: target, missing: try load.missingVolumes(plan), given: given))
+        return Outcome(try plan.report(bundle, target: target, missing: try load.missingVolumes(plan), given: given))
     }
 }
 

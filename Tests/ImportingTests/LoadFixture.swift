@@ -60,10 +60,12 @@ struct Site {
     }
 
     func load(
-        _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: Bool = false, receipt: FilePath? = nil
+        _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: Bool = false, receipt: FilePath? = nil,
+        jobs: Int = 4
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")
         run.now = { PackedSample.now }
+        run.jobs = jobs
         (run.replaceTags, run.receipt) = (replaceTags, receipt)
         return try run.run(
             try unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
@@ -72,8 +74,8 @@ struct Site {
     }
 
     /// The error that a load ends with.
-    func failure(of target: any LoadTarget, media: [FilePath]? = nil) throws -> LoadFailure {
-        try #require(throws: LoadFailure.self) { try load(target, media: media) }
+    func failure(of target: any LoadTarget, media: [FilePath]? = nil, jobs: Int = 4) throws -> LoadFailure {
+        try #require(throws: LoadFailure.self) { try load(target, media: media, jobs: jobs) }
     }
 
     /// A copy of the bundle without some of its files, on a medium of its own.
