@@ -14,8 +14,9 @@ struct Dray: ParsableCommand {
             Make keys and a trust folder once, then pack each release:
               dray key generate --out root.pem
               dray key generate --out release.pem
-              dray trust init --product palette-enterprise --root-key root.pem --release-key release.pub.pem --out trust/
-              dray pack release.yaml --trust trust/ --key release.pem --out bundles/
+              dray trust init --product NAME --root-key root.pem \\
+                --release-key release.pub.pem --out trust/
+              dray pack release.yaml --trust trust/ --key release.pem
             At the site dray-import verifies and loads what dray has packed.
             """,
         version: toolVersion,

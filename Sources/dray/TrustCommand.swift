@@ -71,8 +71,9 @@ struct InitTrust: Command {
             text: "trust folder: \(folder)\nfingerprint:  \(fingerprint)",
             data: ["folder": folder.string, "product": product, "fingerprint": fingerprint],
             next: [
-                "give the fingerprint to every site on paper: at the site, dray-import trust add compares it",
-                "dray pack release.yaml --trust \(folder) --key <private release key> --out bundles/",
+                "give the fingerprint to every site on paper; trust add compares it there",
+                "put the private release key's file for KEY, and your manifest's",
+                "dray pack release.yaml --trust \(folder) --key KEY --out bundles",
             ])
     }
 }
