@@ -16,6 +16,8 @@ package final class ObjectReader {
     /// The frames decoded last; an object's pieces often go to and fro between two.
     private var decoded: [(frame: Int, buffer: Buffer)] = []
     private static let decodedFrames = 2
+    /// No frame that several members share decodes to more (docs/format.md, "Archive volume").
+    private static let sharedFrameLength: UInt32 = 5 << 19
 
     init(_ bundle: VerifiedBundle) {
         self.bundle = bundle
@@ -54,9 +56,26 @@ package final class ObjectReader {
             return try plain.bytes(of: run.volume, run.position..<min(run.position + run.length, blockEnd))
         }
         let number = bundle.frames.frame(of: run.volume, at: run.position)
+        if let piece = try rawPiece(of: run, in: number) { return piece }
         let buffer = try decodedFrame(number)
         let start = Int(run.position - bundle.frames.start(of: number))
         return (buffer, start..<start + Int(min(run.length, UInt64(buffer.count - start))))
+    }
+
+    /// The bytes of a large frame of raw blocks where they were read and verified, without a copy. Small frames, which many
+    /// objects share, are decoded and kept.
+    private func rawPiece(of run: Run, in number: Int) throws -> (buffer: Buffer, range: Range<Int>)? {
+        let frame = bundle.index.frame(number)
+        guard frame.rawLength > ObjectReader.sharedFrameLength, decoded.allSatisfy({ $0.frame != number }) else {
+            return nil
+        }
+        let end = frame.offset + UInt64(frame.storedLength)
+        let (source, range) = try stored.bytes(of: Int(frame.volume), frame.offset..<end)
+        let position = Int(run.position - bundle.frames.start(of: number))
+        let found = source.withBytes(range) { RawFrame.range(of: position, in: $0, length: Int(frame.rawLength)) }
+        guard let found else { return nil }
+        let start = range.lowerBound + found.lowerBound
+        return (source, start..<start + Int(min(run.length, UInt64(found.count))))
     }
 
     private func decodedFrame(_ number: Int) throws -> Buffer {

@@ -8,6 +8,24 @@ package enum RawFrame {
     /// Bytes of a frame that holds `length` bytes, 1...2^32-1; no compressed frame that Dray writes is longer.
     package static func size(of length: Int) -> Int { 9 + length + 3 * ((length + blockSize - 1) / blockSize) }
 
+    /// Where the content from `position` on lies in a frame of raw blocks that holds `length` bytes: a range of `frame`, to
+    /// its block's end. `nil` when the frame, its header or that block is anything but what `write` makes.
+    package static func range(of position: Int, in frame: RawSpan, length: Int) -> Range<Int>? {
+        guard position >= 0, position < length, frame.byteCount == size(of: length) else { return nil }
+        func integer(_ offset: Int, bytes: Int) -> UInt32 {
+            (0..<bytes).reduce(0) {
+                $0 | UInt32(unsafe frame.unsafeLoad(fromByteOffset: offset + $1, as: UInt8.self)) << (8 * UInt32($1))
+            }
+        }
+        let start = position / blockSize * blockSize
+        let count = min(blockSize, length - start)
+        let header = 9 + start / blockSize * (blockSize + 3)
+        guard integer(0, bytes: 4) == 0xFD2F_B528, integer(4, bytes: 1) == 0xA0, integer(5, bytes: 4) == UInt32(length),
+            integer(header, bytes: 3) == UInt32(count) << 3 | (start + count == length ? 1 : 0)
+        else { return nil }
+        return header + 3 + position - start..<header + 3 + count
+    }
+
     /// Writes the frame piece by piece: `content` goes out as it is, between headers. Throws what `sink` throws.
     package static func write(_ content: RawSpan, _ sink: (RawSpan) throws -> Void) rethrows {
         let length = content.byteCount

@@ -36,6 +36,27 @@ struct FrameTests {
         #expect(try decode(frame, length: size) == content)
     }
 
+    @Test(arguments: [1, 131_072, 131_073, 700_000]) func `content is found inside a raw frame, and only inside one`(
+        size: Int
+    ) {
+        let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 40_503 >> 7) }
+        let frame = raw(content)
+        var found: [UInt8] = []
+        while found.count < size {
+            guard let range = RawFrame.range(of: found.count, in: unsafe frame.span.bytes, length: size) else { break }
+            found += frame[range]
+        }
+        #expect(found == content)
+        let half = RawFrame.range(of: size / 2, in: unsafe frame.span.bytes, length: size)
+        #expect(half.map { frame[$0.lowerBound] } == content[size / 2])
+        #expect(RawFrame.range(of: size, in: unsafe frame.span.bytes, length: size) == nil)
+        for index in [0, 4, 5, 8, 9, 11] {
+            var bad = frame
+            bad[index] ^= 2
+            #expect(RawFrame.range(of: 0, in: unsafe bad.span.bytes, length: size) == nil)
+        }
+    }
+
     @Test func `what shrinks is compressed, what does not is not`() throws {
         let encoder = FrameEncoder()
         let text = Array(String(repeating: "the same words again and again ", count: 20_000).utf8)
