@@ -78,19 +78,6 @@ package struct OpenFile: ~Copyable, Sendable {
         buffer.count = start + done
     }
 
-    /// Reads the next bytes of a stream (a pipe, standard input) into `buffer`; 0 at its end.
-    package func readStream(into buffer: Buffer) throws(FileError) -> Int {
-        while true {
-            let count = unsafe buffer.withMemory { memory in
-                unsafe Glibc.read(descriptor.rawValue, memory.baseAddress, memory.count)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw .last("read", path) }
-            buffer.count = count
-            return count
-        }
-    }
-
     /// The bytes from `offset`, exactly `length` of them; throws when the file ends before.
     package func bytes(at offset: UInt64, length: Int) throws(FileError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: length)

@@ -77,10 +77,6 @@ final class ArchiveWriter {
     private var finishedEarlier: [Int: FinishedVolume] = [:]
     private var isInVolume = false
 
-    private func lastFrameEnd(of volume: UInt32) -> Int {
-        replayed.lastIndex { $0.volume == volume }.map { $0 + 1 } ?? 0
-    }
-
     deinit { compressor.discard(open) }
 
     // MARK: Members

@@ -23,13 +23,23 @@ struct BundleOptions: ParsableArguments {
         return try MediaSet(bundle.map { FilePath($0) }).bundle(release)
             .verified(by: try PinnedRoots(rootFiles: [bytes]), now: .now)
     }
+}
 
-    /// Verified by `root`, or, without one, by the bundle's own, which proves that it is whole but not where it is from.
-    func verified(by root: String?) throws -> (bundle: VerifiedBundle, warnings: [String]) {
-        if let root { return (try verified(by: FilePath(root)), []) }
-        let unverified = try MediaSet(bundle.map { FilePath($0) }).bundle(release)
+/// A bundle for those who may look without a root.
+struct LookOptions: ParsableArguments {
+    static let discussion =
+        "Reads no volume. Without --root the bundle is judged by its own root, and the output says so.\n\n"
+        + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused])
+
+    @OptionGroup var bundle: BundleOptions
+    @Option(help: ArgumentHelp("The product's first root.", valueName: "file"), completion: .file()) var root: String?
+
+    /// Verified by the root, or, without one, by the bundle's own, which proves that it is whole but not where it is from.
+    func verified() throws -> (bundle: VerifiedBundle, warnings: [String]) {
+        if let root { return (try bundle.verified(by: FilePath(root)), []) }
+        let unverified = try MediaSet(bundle.bundle.map { FilePath($0) }).bundle(bundle.release)
         guard let folder = unverified.folders.first else { throw UsageError("no bundle folder was given") }
-        let verified = try verified(by: folder.appending("trust/1.root.json"))
+        let verified = try bundle.verified(by: folder.appending("trust/1.root.json"))
         return (verified, ["origin not checked: the bundle was judged by its own root; give --root to check it"])
     }
 }
@@ -71,15 +81,13 @@ struct InspectCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Say what a bundle is: release, signers, volumes, sizes.",
-        discussion: "Reads no volume. Without --root the bundle is judged by its own root, and the output says so.\n\n"
-            + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+        discussion: LookOptions.discussion)
 
-    @OptionGroup var bundle: BundleOptions
-    @Option(help: ArgumentHelp("The product's first root.", valueName: "file"), completion: .file()) var root: String?
+    @OptionGroup var look: LookOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let (verified, warnings) = try bundle.verified(by: root)
+        let (verified, warnings) = try look.verified()
         return Outcome(verified.inspection, warnings: warnings)
     }
 }
@@ -88,15 +96,13 @@ struct ListCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List what a bundle delivers: references for the registry, and files.",
-        discussion: "Reads no volume. Without --root the bundle is judged by its own root, and the output says so.\n\n"
-            + exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused]))
+        discussion: LookOptions.discussion)
 
-    @OptionGroup var bundle: BundleOptions
-    @Option(help: ArgumentHelp("The product's first root.", valueName: "file"), completion: .file()) var root: String?
+    @OptionGroup var look: LookOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let (verified, warnings) = try bundle.verified(by: root)
+        let (verified, warnings) = try look.verified()
         return Outcome(verified.listing, warnings: warnings)
     }
 }

@@ -72,7 +72,7 @@ struct InitTrust: Command {
             data: ["folder": folder.string, "product": product, "fingerprint": fingerprint],
             next: [
                 "give the fingerprint to every site on paper; trust add compares it there",
-                "put the private release key's file for KEY, and your manifest's",
+                "put your manifest for release.yaml and the private release key for KEY:",
                 "dray pack release.yaml --trust \(folder) --key KEY --out bundles",
             ])
     }
