@@ -7,6 +7,8 @@ package enum UploadOutcome: Sendable, Hashable {
     /// The registry took it from another repository; no byte was sent.
     case mounted
     case uploaded
+    /// It was there; no byte was sent.
+    case present
 }
 
 extension RegistryConnection {
