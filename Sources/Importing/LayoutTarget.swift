@@ -147,8 +147,8 @@ private final class LayoutSession: TargetSession {
 
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try target.has(blob.digest, size: blob.size) }
 
-    func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome {
-        var body = try body()
+    func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
+        var body = try body(0)
         try store(blob.digest, size: UInt64(blob.size), &body)
         return .uploaded
     }
@@ -169,6 +169,7 @@ private final class LayoutSession: TargetSession {
             let hasher = Hasher()
             var offset: UInt64 = 0
             while case let count = try unsafe buffer.withMemory({ try unsafe body.read(into: $0) }), count > 0 {
+                try Interruption.check()
                 buffer.count = count
                 try buffer.withBytes { bytes in
                     hasher.update(bytes)

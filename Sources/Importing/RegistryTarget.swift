@@ -80,9 +80,12 @@ private final class RegistrySession: TargetSession {
         } ?? false
     }
 
-    func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome {
+    func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
         try connection.upload(
-            full(blob.repository), blob.digest, size: blob.size, mountFrom: blob.mountFrom.map(full), body: body)
+            BlobUpload(
+                repository: full(blob.repository), digest: blob.digest, size: blob.size,
+                mountFrom: blob.mountFrom.map(full), presence: .unlikely),
+            body: body)
     }
 
     func put(_ manifest: Manifest, _ descriptor: Descriptor, in repository: String) throws {

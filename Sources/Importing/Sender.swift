@@ -29,15 +29,23 @@ final class Sender {
         let count = SentBytes(load.progress, label: "sending \(name ?? blob.repository)")
         let outcome: UploadOutcome
         do {
-            outcome = try session.send(blob) {
-                count.restart()
-                return ObjectBody(stream: try reader.stream(blob.digest), count: count)
+            outcome = try session.send(blob) { offset in
+                let stream = try reader.stream(blob.digest)
+                try stream.skip(to: UInt64(offset))
+                count.restart(at: Int(offset))
+                return ObjectBody(stream: stream, count: count)
             }
         } catch {
             count.restart()
             throw error
         }
-        load.tally.note { outcome == .mounted ? $0.mounted.add(blob.size) : $0.pushed.add(blob.size) }
+        load.tally.note {
+            switch outcome {
+            case .mounted: $0.mounted.add(blob.size)
+            case .uploaded: $0.pushed.add(blob.size)
+            case .present: $0.skipped.add(blob.size)
+            }
+        }
     }
 
     /// Sends a manifest; once more after sending what a registry says is missing below it.
@@ -81,9 +89,11 @@ private final class SentBytes {
         progress.add(count)
     }
 
-    func restart() {
+    /// `offset`: bytes that the target has.
+    func restart(at offset: Int = 0) {
         progress.done.wrappingSubtract(UInt64(sent), ordering: .relaxed)
         sent = 0
+        add(offset)
     }
 }
 
@@ -93,9 +103,23 @@ private struct ObjectBody: BlobBody {
     let count: SentBytes
 
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        try Interruption.check()
         let read = try unsafe stream.read(into: buffer)
         count.add(read)
         return read
+    }
+}
+
+extension ObjectStream {
+    /// Reads on to `offset` without giving the bytes out; they are part of the check at the end.
+    fileprivate func skip(to offset: UInt64) throws {
+        guard offset > 0 else { return }
+        let buffer = Buffer(capacity: 1 << 20)
+        while position < offset {
+            let count = Int(min(offset - position, 1 << 20))
+            let read = try unsafe buffer.withMemory { memory throws -> Int in
+                try unsafe self.read(into: UnsafeMutableRawBufferPointer(rebasing: memory[..<count]))
+            }
+            guard read > 0 else { return }
+        }
     }
 }

@@ -54,8 +54,8 @@ package protocol TargetSession: AnyObject {
     func manifest(_ place: Place) throws -> [UInt8]?
     /// Whether the repository has the blob, as far as the target tells without sending it back.
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool
-    /// Stores a blob; `body` gives its bytes anew each time it is called.
-    func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome
+    /// Stores a blob; `body` gives its bytes from an offset on, anew each time it is called.
+    func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome
     /// Stores a manifest under its digest.
     func put(_ manifest: Manifest, _ descriptor: Descriptor, in repository: String) throws
 }

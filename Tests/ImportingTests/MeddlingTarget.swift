@@ -53,7 +53,7 @@ final class MeddlingTarget: LoadTarget {
         func manifest(_ place: Place) throws -> [UInt8]? { try session.manifest(place) }
         func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try owner.claims(blob.digest) || session.has(blob) }
 
-        func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome {
+        func send(_ blob: LoadPlan.BlobStep, body: (Int64) throws -> any BlobBody) throws -> UploadOutcome {
             owner.noteBlob()
             return try session.send(blob, body: body)
         }
