@@ -48,6 +48,7 @@ package struct LoadRun: Sendable {
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         receipt.started = now().description
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
+        try target.remember(in: state)
         receipt.finished = now().description
         switch outcome {
         case .success:

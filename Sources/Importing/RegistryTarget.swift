@@ -12,8 +12,30 @@ package struct RegistryTarget: LoadTarget {
 
     package init(_ registry: Registry) { self.registry = registry }
 
+    /// A registry about which the site's state remembers what was learned, and which uploads can be gone on with.
+    ///
+    /// Throws `RegistryError` as `Registry` does, and what reading the state can throw.
+    package init(_ endpoint: Endpoint, _ options: RegistryOptions, state: SiteState) throws {
+        var options = options
+        options.journal = state.uploadJournal(of: endpoint.description)
+        registry = try Registry(endpoint, options)
+        if let habits = try state.habits(of: endpoint.description) { registry.habits = habits }
+    }
+
     package var address: String { registry.endpoint.description }
     package var skipsTLSVerify: Bool { registry.options.skipTLSVerify }
+
+    package var traffic: TargetTraffic {
+        let seen = registry.traffic
+        var traffic = TargetTraffic()
+        (traffic.requests, traffic.bytesSent) = (seen.requests, UInt64(seen.bodyBytes))
+        traffic.bytesPerSecond = registry.habits.bytesPerSecond
+        return traffic
+    }
+
+    package func remember(in state: SiteState) throws {
+        try state.keep(registry.habits, of: registry.endpoint.description)
+    }
 
     package func open() -> FileLock? { nil }
 
@@ -88,8 +110,11 @@ final class RegistrySession: TargetSession {
 
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
         try connection.upload(
-            full(blob.repository), blob.digest, size: blob.size, mountFrom: blob.mountFrom.map(full)
-        ) { try body(0) }
+            BlobUpload(
+                repository: full(blob.repository), digest: blob.digest, size: blob.size,
+                mountFrom: blob.mountFrom.map(full),
+                presence: [.unlikely, .damaged].contains(blob.presence) ? .unlikely : .unknown),
+            body: body)
     }
 
     func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool {

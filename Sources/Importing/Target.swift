@@ -13,6 +13,8 @@ package protocol LoadTarget: Sendable {
     var skipsTLSVerify: Bool { get }
     /// What was learned about it and what went there, for the next load and for the receipt.
     var traffic: TargetTraffic { get }
+    /// Keeps what was learned about the target for later runs.
+    func remember(in state: SiteState) throws
     /// Makes the target ready to be written, and keeps others from writing while the result lives.
     func open() throws -> FileLock?
     /// How many bytes the target can take; `nil` where it doesn't say, as registries don't.
@@ -27,6 +29,7 @@ package protocol LoadTarget: Sendable {
 
 extension LoadTarget {
     package var traffic: TargetTraffic { TargetTraffic() }
+    package func remember(in state: SiteState) {}
     package func freeSpace() -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 

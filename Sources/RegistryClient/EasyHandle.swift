@@ -31,34 +31,21 @@ struct EasyHandle: ~Copyable {
     }
 
     /// Sends a request and waits for its whole answer.
-    func perform(_ request: Request, _ options: RegistryOptions) throws(TransferFailure) -> Response {
-        let isCancelled = request.isCleanUp ? { false } : options.isCancelled
-        guard !isCancelled() else { throw .cancelled }
-        let (size, body) = try EasyHandle.open(request.content)
-        let transfer = Transfer(
-            answerLimit: request.answerLimit, stream: body, size: size, isCancelled: isCancelled)
+    func perform(
+        _ request: Request, _ transfer: Transfer, _ options: RegistryOptions
+    ) throws(TransferFailure) -> Response {
+        guard !transfer.isCancelled else { throw .cancelled }
         unsafe curl_easy_reset(curl)  // keeps connections, TLS sessions and the name cache
         unsafe reason[0] = 0
-        setNetwork(options, request, size: size)
+        setNetwork(options, request, size: max(transfer.size, request.digestedBytes))
         setTLS(options, request)
         setCallbacks(transfer)
         var headers = HeaderList()
         for (name, value) in request.headers { headers.append("\(name): \(value)") }
-        set(request, size: size, &headers)
+        set(request, size: transfer.size, &headers)
         let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
         withExtendedLifetime(headers) {}  // libcurl reads the list while it sends
         return try result(code, transfer)
-    }
-
-    private static func open(
-        _ content: Request.Content
-    ) throws(TransferFailure) -> (size: Int64, body: (any BlobBody)?) {
-        guard case .stream(let size, let make) = content else { return (0, nil) }
-        do {
-            return (size, try make())
-        } catch {
-            throw .body(error)
-        }
     }
 
     private func result(_ code: CURLcode, _ transfer: Transfer) throws(TransferFailure) -> Response {
@@ -94,7 +81,7 @@ extension EasyHandle {
         set(CURLOPT_LOW_SPEED_LIMIT, 1)
         set(CURLOPT_LOW_SPEED_TIME, options.stallSeconds + Int(size / EasyHandle.slowestDigest))
         set(CURLOPT_UPLOAD_BUFFERSIZE, EasyHandle.uploadBuffer)
-        if case .stream = request.content { return }
+        guard size == 0 else { return }
         // Small requests have an end, however slowly the answer drips.
         set(CURLOPT_TIMEOUT, request.isCleanUp ? 10 : 5 * options.stallSeconds)
     }

@@ -56,7 +56,7 @@ extension RegistryConnection {
     ) throws(RegistryError) {
         var request = self.request("PUT", .manifest(repository, reference), .bytes([UInt8](bytes)))
         request.headers = [("Content-Type", mediaType)]
-        var attempts = Attempts(registry.options)
+        var attempts = Attempts(registry)
         while true {
             switch try attempt(request, scopes: [.push(repository)]) {
             case .answer(let response):

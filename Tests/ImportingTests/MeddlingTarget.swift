@@ -22,6 +22,8 @@ final class MeddlingTarget: LoadTarget {
 
     var address: String { target.address }
     var skipsTLSVerify: Bool { target.skipsTLSVerify }
+    var traffic: TargetTraffic { target.traffic }
+    func remember(in state: SiteState) throws { try target.remember(in: state) }
     func open() throws -> FileLock? { try target.open() }
     func session() throws -> any TargetSession { Session(self, try target.session()) }
     func setTags(_ tags: [TagAssignment], width: Int) throws { try target.setTags(tags, width: width) }
