@@ -20,6 +20,7 @@ extension Load {
             answers.withLock { $0.add(found) }
         }
         var result = answers.withLock { $0 }
+        result.builds = try state?.packBuilds(of: target.address) ?? [:]
         let draft = LoadPlan(content, result, replaceTags: replaceTags)
         result.traits = try target.session().traits(TraitsQuestion(draft))
         return LoadPlan(content, result, replaceTags: replaceTags)
