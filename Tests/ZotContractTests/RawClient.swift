@@ -12,6 +12,8 @@ struct RawClient {
         case chunks([[UInt8]])
         /// The first bytes of a body; then the client goes.
         case cut([UInt8])
+        /// The first bytes of a body; then the client says nothing more and listens.
+        case stalled([UInt8])
     }
 
     struct Answer {
@@ -52,7 +54,7 @@ struct RawClient {
             lines.append("Transfer-Encoding: chunked")
             for chunk in chunks { bytes += "\(String(chunk.count, radix: 16))\r\n".utf8 + chunk + "\r\n".utf8 }
             bytes += "0\r\n\r\n".utf8
-        case .cut(let content): bytes = content
+        case .cut(let content), .stalled(let content): bytes = content
         }
         send(socket, lines.joined(separator: "\r\n").utf8 + Array("\r\n\r\n".utf8) + bytes)
         if case .cut = body { return Answer() }

@@ -52,7 +52,8 @@ struct Row: Decodable, Equatable {
             var code, message: String?
             var detail: JSON?
         }
-        guard let list = try? JSONDecoder().decode(List.self, from: Data(body)) else { return nil }  // any body may come
+        // Any body may come with an error.
+        guard let list = try? JSONDecoder().decode(List.self, from: Data(body)) else { return nil }
         if let errors = list.errors, !errors.isEmpty {
             return (
                 errors.map { Fault(code: $0.code, message: $0.message, detail: ($0.detail ?? .null).shortened) }, false
