@@ -8,12 +8,12 @@ import Testing
 /// Proxies: those that were named, and no other.
 struct ProxyTests {
     @Test func `a proxy sees what it must and no login for itself`() throws {
-        let proxy = ScriptedServer { _ in .answer(200, [:], "{}") }
+        let proxy = ScriptedServer { $0.method == "CONNECT" ? .answer(403) : .answer(200, [:], "{}") }
         var options = RegistryOptions.waiting()
         options.proxy = try Endpoint(parsing: proxy.url)
         try connect("http://registry.invalid:5000", options).ping()
         #expect(proxy.lines == ["GET http://registry.invalid:5000/v2/"])
-        // TLS goes through a tunnel, which this proxy doesn't make
+        // TLS goes through a tunnel, which this proxy refuses
         options.credentials = Credentials(username: "loader", password: "s3cret")
         let error = #expect(throws: RegistryError.self) { try connect("https://registry.invalid", options).ping() }
         #expect(error != nil && proxy.lines[1] == "CONNECT registry.invalid:443")
