@@ -35,7 +35,10 @@ extension LoadPlan {
         package let before: TargetAnswers.Tagged?
         package let leave: Leave
         /// Whether the target must drop the tag before it can have it with the new media type.
-        package let retypes: Bool
+        package var retypes: Bool { changesType && !targetRetypesTags }
+        private let targetRetypesTags: Bool
+        /// Whether it names a manifest of another media type now.
+        let changesType: Bool
         /// Whether it is a pack of which this site has the vendor's other build, FIPS or not, under the same tag. Nothing
         /// allows that: the registry's relation to cluster profiles would break (Palette's known issues).
         package let isOtherBuild: Bool
@@ -72,8 +75,10 @@ extension LoadPlan.TagStep {
         }
         isOtherBuild = wanted != .equal && build.map { $0.fips != (item.reference.fips ?? $0.fips) } ?? false
         action = isOtherBuild ? .refuse : wanted
-        let isOther = before.map { [descriptor] in !$0.mediaType.isEmpty && $0.mediaType != descriptor.mediaType }
-        retypes = action == .move && isOther == true && !answers.traits.retypesTags
+        let isOther =
+            before.map { [descriptor] in !$0.mediaType.isEmpty && $0.mediaType != descriptor.mediaType } ?? false
+        changesType = action == .move && isOther
+        targetRetypesTags = answers.traits.retypesTags
     }
 
     private static func leave(

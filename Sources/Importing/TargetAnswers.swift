@@ -78,7 +78,7 @@ package struct TargetTraits: Sendable, Equatable {
 }
 
 /// What a target has under a name.
-package enum ManifestAnswer: Sendable, Equatable {
+package enum FoundManifest: Sendable, Equatable {
     /// Not even the repository.
     case unknownRepository
     case missing

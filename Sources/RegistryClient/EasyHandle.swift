@@ -15,6 +15,9 @@ struct EasyHandle: ~Copyable {
     /// Bytes a second that even a busy registry takes in when it reads a blob again before it answers.
     private static let slowestDigest: Int64 = 16 << 20
 
+    /// Bytes a second below which a download is cut; the next attempt goes on where it ended.
+    private static let slowestDownload: Int64 = 64 << 10
+
     private static let isReady = dray_curl_global_init() == CURLE_OK
 
     init() {
@@ -48,6 +51,36 @@ struct EasyHandle: ~Copyable {
         return try result(code, transfer)
     }
 
+    /// Connects, sends nothing, and gives what libcurl says of each certificate that it is shown, that of the server
+    /// first. The registry's options must check no certificate and show none.
+    func certificates(of registry: Registry) throws(TransferFailure) -> [[String]] {
+        let request = Request(method: "GET", url: registry.endpoint.origin, answerLimit: 0)
+        let transfer = try Transfer(request, registry)
+        unsafe curl_easy_reset(curl)
+        unsafe reason[0] = 0
+        setNetwork(registry.options, request, size: 0)
+        setTLS(registry.options, request)
+        setCallbacks(transfer)
+        set(CURLOPT_URL, request.url)
+        set(CURLOPT_CERTINFO, 1)
+        set(CURLOPT_CONNECT_ONLY, 1)
+        let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
+        _ = try result(code, transfer)
+        return shownCertificates()
+    }
+
+    private func shownCertificates() -> [[String]] {
+        guard let list = unsafe dray_curl_certificates(curl) else { return [] }
+        return unsafe (0..<Int(list.pointee.num_of_certs)).map { index in
+            var (lines, next) = unsafe ([String](), list.pointee.certinfo[index])
+            while let line = unsafe next {
+                unsafe lines.append(String(cString: line.pointee.data))
+                unsafe next = line.pointee.next
+            }
+            return lines
+        }
+    }
+
     private func result(_ code: CURLcode, _ transfer: Transfer) throws(TransferFailure) -> Response {
         if let failure = transfer.failure { throw failure }
         var status = 0
@@ -70,8 +103,7 @@ extension EasyHandle {
         unsafe dray_curl_set_pointer(curl, CURLOPT_ERRORBUFFER, reason)
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_FOLLOWLOCATION, 0)
-        set(CURLOPT_PROXY, "")  // and none from the environment
-        set(CURLOPT_NOPROXY, "*")
+        setProxy(options.proxy)
         set(CURLOPT_USERAGENT, "dray")
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_PATH_AS_IS, 1)
@@ -82,8 +114,19 @@ extension EasyHandle {
         set(CURLOPT_LOW_SPEED_TIME, options.stallSeconds + Int(size / EasyHandle.slowestDigest))
         set(CURLOPT_UPLOAD_BUFFERSIZE, EasyHandle.uploadBuffer)
         guard size == 0 else { return }
+        if let sink = request.sink {
+            set(CURLOPT_TIMEOUT, 5 * options.stallSeconds + Int(sink.size / EasyHandle.slowestDownload))
+            return
+        }
         // Small requests have an end, however slowly the answer drips.
         set(CURLOPT_TIMEOUT, request.isCleanUp ? 10 : 5 * options.stallSeconds)
+    }
+
+    // Never from the environment, and then for every host.
+    private func setProxy(_ proxy: Endpoint?) {
+        set(CURLOPT_PROXY, proxy.map { "\($0.scheme.rawValue)://\($0.bracketedHost):\($0.port)" } ?? "")
+        set(CURLOPT_NOPROXY, proxy == nil ? "*" : "")
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
 
     private func setTLS(_ options: RegistryOptions, _ request: Request) {

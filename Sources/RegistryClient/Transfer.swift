@@ -11,12 +11,21 @@ struct Request {
         case stream(size: Int64, () throws -> any BlobBody)
     }
 
+    /// Takes a body while it comes, in place of `Response.body`.
+    struct Sink {
+        /// Bytes that are expected, for the time that they may take.
+        let size: Int64
+        /// Takes a piece of the answer whose head is given; `false` leaves it to `Response.body`, as for errors.
+        let take: (Response, RawSpan) throws -> Bool
+    }
+
     let method: String
     let url: String
     var headers: [(name: String, value: String)] = []
     var content = Content.none
     /// The most bytes that the answer's body may have.
     var answerLimit = 64 << 10
+    var sink: Sink?
     /// Whether it goes to the registry itself, which may see our client certificate.
     var isOurs = true
     /// Whether it is sent even after cancellation.
@@ -122,7 +131,10 @@ final class Transfer {
             return false
         }
         let text = unsafe String(decoding: line, as: UTF8.self)
-        if text.hasPrefix("HTTP/") { response.headers = [] }  // what an interim answer said doesn't count
+        if text.hasPrefix("HTTP/") {  // what an interim answer said doesn't count
+            response.headers = []
+            response.status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        }
         guard let colon = text.firstIndex(of: ":") else { return true }
         let value = text[text.index(after: colon)...]
         response.headers.append((text[..<colon].lowercased(), value.trimmingBlanks))
@@ -131,6 +143,12 @@ final class Transfer {
 
     /// Takes a piece of the body; `false` aborts.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        do {
+            if let sink = request.sink, try unsafe sink.take(response, RawSpan(_unsafeBytes: bytes)) { return true }
+        } catch {
+            failure = .body(error)
+            return false
+        }
         guard response.body.count + bytes.count <= request.answerLimit else {
             failure = .tooLarge
             return false
