@@ -54,14 +54,12 @@ extension ZotStore {
     /// Everything that the repository's index reaches, with the sizes that are said there.
     func reachable(_ repository: String, _ state: inout State) -> [String: Int] {
         var found: [String: Int] = [:]
-        var open = entries(repository, &state) ?? []
-        while let entry = open.popLast() {
-            guard found.updateValue(entry.size, forKey: entry.digest) == nil, MediaType.isManifest(entry.mediaType),
-                let document = document(repository, entry, &state)
+        var open = (entries(repository, &state) ?? []).map { ($0.mediaType, $0.digest, $0.size) }
+        while let (type, digest, size) = open.popLast() {
+            guard found.updateValue(size, forKey: digest) == nil, MediaType.isManifest(type),
+                let document = document(repository, digest, type, &state)
             else { continue }
-            open += document.references.map {
-                Entry(mediaType: $0.mediaType, digest: $0.digest, size: $0.size)
-            }
+            open += document.references.map { ($0.mediaType, $0.digest, $0.size) }
         }
         return found
     }

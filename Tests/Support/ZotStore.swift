@@ -25,10 +25,12 @@ final class ZotStore: Sendable {
 
     /// A line of `index.json`.
     struct Entry: Equatable {
-        var mediaType: String
-        var digest: String
-        var size: Int
-        var tag: String?
+        let mediaType: String
+        let digest: String
+        let size: Int
+        let tag: String?
+        /// The line itself: the whole index is written with each manifest.
+        let json: String
     }
 
     /// Looks through the folder once, as Zot does at its start.
