@@ -121,11 +121,12 @@ extension ZotStore {
         try locked { (state) throws(Refusal) in
             guard let lines = entries(repository, &state) else { throw .noRepository }
             let gone = lines.filter { $0.tag == reference || $0.digest == reference }
-            guard var removed = gone.last else { throw .unknown }
+            guard let removed = gone.last else { throw .unknown }
             var rest = lines.filter { !gone.contains($0) }
             if removed.digest != reference {
-                removed.tag = nil
-                if !rest.contains(where: { $0.digest == removed.digest }) { rest.append(removed) }
+                if !rest.contains(where: { $0.digest == removed.digest }) {
+                    rest.append(Entry(mediaType: removed.mediaType, digest: removed.digest, size: removed.size))
+                }
                 return try keep(rest, repository, &state)
             }
             for index in rest where MediaType.isIndex(index.mediaType) {
@@ -139,10 +140,16 @@ extension ZotStore {
 
     /// A manifest that is stored, read once; `nil` when it is gone or unreadable.
     func document(_ repository: String, _ entry: Entry, _ state: inout State) -> ZotDocument? {
-        if let known = state.documents[entry.digest] { return known }
-        guard let bytes = ZotDisk.read(blobPath(repository, entry.digest)) else { return nil }
-        let document = ZotDocument(bytes, mediaType: entry.mediaType)
-        state.documents[entry.digest] = document
+        document(repository, entry.digest, entry.mediaType, &state)
+    }
+
+    func document(
+        _ repository: String, _ digest: String, _ mediaType: String, _ state: inout State
+    ) -> ZotDocument? {
+        if let known = state.documents[digest] { return known }
+        guard let bytes = ZotDisk.read(blobPath(repository, digest)) else { return nil }
+        let document = ZotDocument(bytes, mediaType: mediaType)
+        state.documents[digest] = document
         return document
     }
 

@@ -100,6 +100,9 @@ package final class ZotServer: Sendable {
         ZotStore.isDigest(digest) && ZotDisk.status(store.blobPath(repository, digest)) != nil
     }
 
+    /// The file of a blob or manifest, for tests that damage it.
+    package func file(_ repository: String, _ digest: String) -> FilePath { store.blobPath(repository, digest) }
+
     /// Removes a blob, as damage or somebody else would.
     package func removeBlob(_ repository: String, _ digest: String) {
         let store = store

@@ -25,10 +25,12 @@ final class ZotStore: Sendable {
 
     /// A line of `index.json`.
     struct Entry: Equatable {
-        var mediaType: String
-        var digest: String
-        var size: Int
-        var tag: String?
+        let mediaType: String
+        let digest: String
+        let size: Int
+        let tag: String?
+        /// The line itself: the whole index is written with each manifest.
+        let json: String
     }
 
     /// Looks through the folder once, as Zot does at its start.
@@ -94,7 +96,11 @@ final class ZotStore: Sendable {
 
     /// The same, where a blob of any repository that may be read is linked into this one.
     func findBlob(_ repository: String, _ digest: String, mayRead: (String) -> Bool) -> Int? {
-        if let size = blob(repository, digest) { return size }
+        if let size = blob(repository, digest) {
+            // One that a manifest says to be of another size is damaged, and not there for Zot.
+            let said = state.withLock { reachable(repository, &$0)[digest] }
+            return said == nil || said == size ? size : nil
+        }
         guard options.dedupe else { return nil }
         let holders = state.withLock { $0.holders[digest] ?? [] }
         guard let holder = holders.first(where: { mayRead($0) && blob($0, digest) != nil }),
@@ -120,7 +126,9 @@ final class ZotStore: Sendable {
         return state.withLock { state in
             let known = options.dedupe ? state.holders[digest]?.first { blob($0, digest) != nil } : nil
             if options.dedupe { state.holders[digest, default: []].insert(repository) }
-            guard let known else { return ZotDisk.move(file, target) }
+            let said = reachable(repository, &state)[digest]
+            let isDamaged = said != nil && blob(repository, digest).map { $0 != said } ?? false
+            guard let known, !isDamaged else { return ZotDisk.move(file, target) }
             ZotDisk.remove(file)
             return ZotDisk.link(blobPath(known, digest), target)
         }
@@ -131,7 +139,7 @@ final class ZotStore: Sendable {
     func deleteBlob(_ repository: String, _ digest: String) -> Deletion {
         state.withLock { state in
             guard ZotDisk.status(blobPath(repository, digest)) != nil else { return .unknown }
-            guard !reachable(repository, &state).contains(digest) else { return .used }
+            guard reachable(repository, &state)[digest] == nil else { return .used }
             remove(repository, digest, &state)
             return .done
         }

@@ -98,6 +98,42 @@ import Testing
         #expect(!site.server.hasBlob("a", digest) && site.server.manifests(of: "a") == [])
     }
 
+    @Test func aBlobOfAnotherSizeThanItsManifestSaysIsNotThere() throws {
+        let site = try Site()
+        #expect(site.put("a", "v1", site.image("a", "layer"), MediaType.manifest) == 201)
+        let digest = Questions.digest("layer")
+        try write("lay".utf8, to: site.server.file("a", digest))
+        #expect(site.ask("HEAD", "/v2/a/blobs/\(digest)").status == 404)
+        #expect(site.push("a", "layer") == digest)
+        #expect(site.ask("HEAD", "/v2/a/blobs/\(digest)").headers["content-length"] == "5")
+        #expect(try contents(of: site.server.file("a", digest)) == Array("layer".utf8))
+    }
+
+    /// What a plan asks: nothing is made by it.
+    @Test func refusedManifestsTellWhatIsAllowed() throws {
+        let site = try Site()
+        #expect(site.put("a", "v1", "", "application/x-none") == 415)
+        let long = String(repeating: "n", count: 300)
+        #expect(site.put(long, "v1", "", MediaType.dockerManifest) == 415)
+        #expect(site.ask("DELETE", "/v2/a/manifests/\(Questions.digest("none"))").status == 400)
+        #expect(site.server.repositories == [])
+        var options = ZotServer.Options()
+        options.docker2s2 = true
+        #expect(try Site(options).put(long, "v1", "", MediaType.dockerManifest) == 500)
+        #expect(site.put("a", "v1", "", MediaType.manifest) == 400)
+        #expect(site.server.repositories == ["a"], "a type that is known makes the repository, whatever comes")
+    }
+
+    @Test func rangesAreAnsweredAsZotDoes() throws {
+        let site = try Site()
+        let place = "/v2/a/blobs/\(site.push("a", "0123456789"))"
+        let part = site.ask("GET", place, ["Range": "bytes=3-"])
+        #expect(part.status == 206 && part.headers["content-range"] == "bytes 3-9/10")
+        #expect(part.body == Array("3456789".utf8))
+        #expect(site.ask("GET", place, ["Range": "bytes=-3"]).status == 416)
+        #expect(site.ask("GET", place, ["Range": "bytes=10-"]).status == 500)
+    }
+
     @Test func mandatoryAnnotationsAreAskedFor() throws {
         var options = ZotServer.Options()
         options.mandatoryAnnotations = ["org.opencontainers.image.licenses"]
@@ -182,6 +218,23 @@ import Testing
     }
 
     // MARK: Many at once
+
+    @Test func closedConnectionsLeaveNothingOpen() throws {
+        let folder = TemporaryFolder()
+        let port = Loopback.freePort()
+        let arguments = ["--folder", folder.appending("store").string, "--port", "\(port)"]
+        let running = try StandInProcess([SourceTree.tool("zot-stand-in").string] + arguments, port, folder)
+        let client = try #require(RawClient(url: "http://127.0.0.1:\(port)"))
+        let open = { try run(["ls", "/proc/\(running.process.id)/fd"]).output.split(separator: "\n").count }
+        let first = try open()
+        for _ in 0..<20 {
+            let begun = client.ask("POST", "/v2/a/blobs/uploads/")
+            _ = client.ask("PATCH", Questions.place(begun), ["Content-Length": "5000"], .cut([1, 2, 3]))
+        }
+        let limit = ContinuousClock.now + .seconds(5)
+        while try open() > first, ContinuousClock.now < limit { usleep(20_000) }
+        #expect(try open() <= first)
+    }
 
     @Test func oneBlobMayComeFromTwelveClients() throws {
         let site = try Site()

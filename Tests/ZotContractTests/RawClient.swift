@@ -56,7 +56,8 @@ struct RawClient {
             bytes += "0\r\n\r\n".utf8
         case .cut(let content), .stalled(let content): bytes = content
         }
-        send(socket, lines.joined(separator: "\r\n").utf8 + Array("\r\n\r\n".utf8) + bytes)
+        send(socket, Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8))
+        send(socket, bytes)
         if case .cut = body { return Answer() }
         var reader = AnswerReader(socket)
         return reader.read(hasBody: method != "HEAD")

@@ -51,17 +51,25 @@ struct Transcript {
     }
 
     private mutating func plain(_ text: String, _ isNumbering: Bool) -> String {
-        var out = text.replacing(#/http://[0-9a-z.:]+/#, with: "http://registry")
-        out = out.replacing(#/_state=[^ |]*/#, with: "_state=…").replacing(#/sha256-[0-9a-f]+/#, with: "sha256-…")
         var result = ""
-        var rest = out[...]
-        let name = #/sha(256|512):[0-9a-f]{64,128}|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/#
-        while let match = rest.firstMatch(of: name) {
-            let number = names[match.output.0] ?? "<\(names.count)>"
-            names[match.output.0] = number
-            result += rest[..<match.range.lowerBound] + (isNumbering ? number : "<>")
-            rest = rest[match.range.upperBound...]
+        var rest = text[...]
+        while !rest.isEmpty {
+            let word = rest.prefix { $0.isLetter || $0.isNumber || $0 == "-" || $0 == ":" || $0 == "." || $0 == "_" }
+            result += word.isEmpty ? rest.prefix(1) : plain(word, isNumbering)
+            rest = rest.dropFirst(max(word.count, 1))
         }
-        return result + rest
+        guard let start = result.firstRange(of: "_state=") else { return result }
+        return result[..<start.upperBound] + "…" + result[start.upperBound...].drop { $0 != " " }
+    }
+
+    private mutating func plain(_ word: Substring, _ isNumbering: Bool) -> Substring {
+        if word.hasPrefix("127.0.0.1:") { return "registry" }
+        if word.hasPrefix("sha256-") { return "sha256-…" }
+        let isDigest = word.hasPrefix("sha") && word.count > 70
+        let isSession = word.count == 36 && word.count { $0 == "-" } == 4
+        guard isDigest || isSession else { return word }
+        let name = names[word, default: "<\(names.count)>"]
+        names[word] = name
+        return isNumbering ? name[...] : "<>"
     }
 }
