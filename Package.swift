@@ -89,7 +89,14 @@ let package = Package(
             ], swiftSettings: settings),
 
         .target(
-            name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+            name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
+            swiftSettings: settings),
+        .testTarget(
+            name: "ZotContractTests", dependencies: ["Support", "Cryptography", "OCI", "zot-stand-in", systemPackage],
+            exclude: ["Resources"], swiftSettings: settings),
         tests(
             of: "Importing",
             [
