@@ -45,6 +45,12 @@ static inline CURLcode dray_curl_get_offset(CURL *curl, CURLINFO info, curl_off_
     return curl_easy_getinfo(curl, info, value);
 }
 
+// The certificates that the last connection was shown; libcurl keeps them until the handle's next transfer.
+static inline const struct curl_certinfo *dray_curl_certificates(CURL *curl) {
+    struct curl_certinfo *list = NULL;
+    return curl_easy_getinfo(curl, CURLINFO_CERTINFO, &list) == CURLE_OK ? list : NULL;
+}
+
 // With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE to the program, and OpenSSL writes with write(): a registry that hangs
 // up would end the process. The signal is held back in this thread alone, and one that came meanwhile is taken away.
 static inline CURLcode dray_curl_perform(CURL *curl) {

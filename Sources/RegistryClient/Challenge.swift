@@ -53,9 +53,8 @@ extension Substring {
 
 /// Where tokens for a registry come from (distribution, "Token Authentication Specification").
 ///
-/// The rule for whom credentials are sent to: the registry's own host may name a token service on itself, in any port;
-/// a registry that is spoken to over TLS may also name another domain name, over TLS. Never from TLS to plain HTTP, never
-/// to an address or to this machine in place of a name, never with a user name in the URL.
+/// The rule for whom credentials are sent to: the registry's own host, in any port but never from TLS to plain HTTP, and
+/// the hosts that the user named for it (`RegistryOptions.tokenHosts`), over TLS. Never with a user name in the URL.
 struct TokenService: Equatable, Sendable {
     /// The URL as given.
     let realm: String
@@ -64,7 +63,7 @@ struct TokenService: Equatable, Sendable {
     let isOurs: Bool
 
     /// Takes a Bearer challenge of the registry at `endpoint`; `nil` where the rule forbids it.
-    init?(_ challenge: Challenge, of endpoint: Endpoint) {
+    init?(_ challenge: Challenge, of endpoint: Endpoint, trusting tokenHosts: [String] = []) {
         guard let realm = challenge.parameters["realm"], realm.utf8.count <= 2000,
             realm.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x5C && $0 != 0x23 }),
             let mark = realm.firstRange(of: "://"),
@@ -72,11 +71,19 @@ struct TokenService: Equatable, Sendable {
         else { return nil }
         let authority = realm[mark.upperBound...].prefix { $0 != "/" && $0 != "?" }
         guard let host = Authority(authority, defaultPort: scheme.defaultPort) else { return nil }
-        guard scheme == .https || endpoint.scheme == .http else { return nil }
         isOurs = host.host == endpoint.host
-        guard isOurs || endpoint.scheme == .https && host.isDomainName else { return nil }
+        let isNamed = tokenHosts.contains { $0.lowercased() == host.host }
+        guard isOurs ? scheme == .https || endpoint.scheme == .http : isNamed && scheme == .https else { return nil }
         self.realm = realm
         service = challenge.parameters["service"]
+    }
+
+    /// The form that asks for a token with an identity token (distribution, "OAuth2 Token Authentication").
+    func form(for scopes: [String], _ identityToken: String) -> String {
+        let fields =
+            [("grant_type", "refresh_token"), ("client_id", "dray"), ("refresh_token", identityToken)]
+            + (service.map { [("service", $0)] } ?? []) + [("scope", scopes.joined(separator: " "))]
+        return fields.map { "\($0)=\(Target.escaped($1))" }.joined(separator: "&")
     }
 
     /// The URL that asks for a token of these scopes, each in a parameter of its own.

@@ -29,28 +29,12 @@ extension RegistryConnection {
 
     /// Decides about a transfer without an answer.
     func outcome(of failure: TransferFailure, _ request: Request) throws(RegistryError) -> Outcome {
-        switch failure {
-        case .cancelled: throw .cancelled
-        case .tooLarge: throw .answerTooLarge(request.line, limit: request.answerLimit)
-        case .bodyTooShort(let missing): throw .bodyTooShort(request.line, missing: missing)
-        case .body(let error): return .body(error)
-        case .transport(_, let reason) where Self.speaksNoTLS(reason): throw .speaksNoTLS(host: request.host)
-        case .transport(let code, let reason):
-            guard Self.isCertificateProblem(code, reason) else {
-                return .passing(.unreachable(request.line, reason: reason), retryAfter: nil)
-            }
-            throw .certificate(host: request.host, reason: reason)
-        }
+        try failure.outcome(request)
     }
 
     /// An answer that is none of those the specification gives.
     func unexpected(_ response: Response, _ request: Request, _ missing: String) -> RegistryError {
         .malformed(request.line, status: response.status, missing: missing)
-    }
-
-    // OpenSSL's words for an answer that is no TLS at all.
-    private static func speaksNoTLS(_ reason: String) -> Bool {
-        ["wrong version number", "packet length too long", "record layer failure"].contains { reason.contains($0) }
     }
 
     // What Go's and nginx's TLS ports answer to plain HTTP.
@@ -73,20 +57,6 @@ extension RegistryConnection {
         faults.contains { ["MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID", "DIGEST_INVALID"].contains($0.code) }
     }
 
-    static func isCertificateProblem(_ code: CURLcode, _ reason: String) -> Bool {
-        switch code {
-        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR,
-            CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CIPHER:
-            true
-        // A handshake also ends this way when the registry goes down in the middle of it.
-        case CURLE_SSL_CONNECT_ERROR:
-            !["reset", "SSL_ERROR_SYSCALL", "unexpected eof", "Broken pipe", "timeout"].contains { reason.contains($0) }
-        // TLS 1.3 refuses a missing client certificate only after the handshake.
-        case CURLE_RECV_ERROR, CURLE_SEND_ERROR: reason.contains("alert")
-        default: false
-        }
-    }
-
     /// The reasons that an answer gives.
     func faults(of response: Response) -> [Fault] { Fault.reading(response.body).map { redacted($0) } }
 
@@ -106,5 +76,42 @@ extension Request {
     var host: String {
         let parts = line.url.split(separator: "/", maxSplits: 2)
         return parts.prefix(2).joined(separator: "//")
+    }
+}
+
+extension TransferFailure {
+    /// Decides about a transfer without an answer: what may pass is returned, the rest thrown.
+    func outcome(_ request: Request) throws(RegistryError) -> Outcome {
+        switch self {
+        case .cancelled: throw .cancelled
+        case .tooLarge: throw .answerTooLarge(request.line, limit: request.answerLimit)
+        case .bodyTooShort(let missing): throw .bodyTooShort(request.line, missing: missing)
+        case .body(let error): return .body(error)
+        case .transport(_, let reason) where TransferFailure.speaksNoTLS(reason): throw .speaksNoTLS(host: request.host)
+        case .transport(let code, let reason):
+            guard TransferFailure.isCertificateProblem(code, reason) else {
+                return .passing(.unreachable(request.line, reason: reason), retryAfter: nil)
+            }
+            throw .certificate(host: request.host, reason: reason)
+        }
+    }
+
+    // OpenSSL's words for an answer that is no TLS at all.
+    private static func speaksNoTLS(_ reason: String) -> Bool {
+        ["wrong version number", "packet length too long", "record layer failure"].contains { reason.contains($0) }
+    }
+
+    private static func isCertificateProblem(_ code: CURLcode, _ reason: String) -> Bool {
+        switch code {
+        case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR,
+            CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CIPHER:
+            true
+        // A handshake also ends this way when the registry goes down in the middle of it.
+        case CURLE_SSL_CONNECT_ERROR:
+            !["reset", "SSL_ERROR_SYSCALL", "unexpected eof", "Broken pipe", "timeout"].contains { reason.contains($0) }
+        // TLS 1.3 refuses a missing client certificate only after the handshake.
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR: reason.contains("alert")
+        default: false
+        }
     }
 }

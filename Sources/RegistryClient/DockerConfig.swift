@@ -7,10 +7,12 @@ package import FoundationEssentials
 package enum DockerConfig {
     /// The credentials for a registry, or `nil` when the file has none for it.
     ///
-    /// The longest entry wins that names the host and a front part of the endpoint's path. Throws `DockerConfigError`
-    /// for a file that can't be read, and for logins that another program keeps.
+    /// The longest entry wins that names the host and a front part of the endpoint's path; a login that another program
+    /// keeps is asked of `helper`, by the program's short name and the entry's. Throws `DockerConfigError` for a file that
+    /// can't be read, and what `helper` throws.
     package static func credentials(
-        for endpoint: Endpoint, configJSON bytes: Data
+        for endpoint: Endpoint, configJSON bytes: Data,
+        helper: Helper = CredentialHelper.credentials
     ) throws(DockerConfigError) -> Credentials? {
         let document: Document
         do {
@@ -20,12 +22,15 @@ package enum DockerConfig {
         }
         let names = keys(of: endpoint)
         for name in names {
-            if let helper = document.credHelpers?[name] { throw .helper("docker-credential-" + helper, for: name) }
+            if let program = document.credHelpers?[name] { return try helper(program, name) }
             guard let (key, entry) = document.auths?.first(where: { normalised($0.key) == name }) else { continue }
-            return try credentials(of: entry, key, store: document.credsStore)
+            return try credentials(of: entry, key, store: document.credsStore, helper)
         }
         return nil
     }
+
+    /// Gives the login that a program keeps under a name.
+    package typealias Helper = (_ program: String, _ key: String) throws(DockerConfigError) -> Credentials?
 
     private struct Document: Decodable {
         var auths: [String: Entry]?
@@ -42,9 +47,12 @@ package enum DockerConfig {
     }
 
     private static func credentials(
-        of entry: Entry, _ key: String, store: String?
+        of entry: Entry, _ key: String, store: String?, _ helper: Helper
     ) throws(DockerConfigError) -> Credentials? {
-        guard (entry.identitytoken ?? "").isEmpty, (entry.registrytoken ?? "").isEmpty else { throw .token(for: key) }
+        guard (entry.registrytoken ?? "").isEmpty else { throw .token(for: key) }
+        if let token = entry.identitytoken, !token.isEmpty {
+            return Credentials(username: Credentials.tokenUser, password: token)
+        }
         if let auth = entry.auth, !auth.isEmpty {
             let text = Data(base64Encoded: auth).map { String(decoding: $0, as: UTF8.self) }
             guard let text, let colon = text.firstIndex(of: ":"), colon != text.startIndex else {
@@ -58,7 +66,7 @@ package enum DockerConfig {
             return Credentials(username: username, password: entry.password ?? "")
         }
         guard let store, !store.isEmpty else { return nil }
-        throw .helper("docker-credential-" + store, for: key)
+        return try helper(store, key)
     }
 
     // Keys under which a login for the endpoint may stand, the most specific first.
@@ -88,9 +96,9 @@ package enum DockerConfigError: Error, Equatable {
     case unreadable
     /// The entry of this name holds no user name and password.
     case malformed(String)
-    /// The login is kept by this program, which Dray doesn't run.
-    case helper(String, for: String)
-    /// The entry holds a token in place of a password.
+    /// The login is kept by this program, which didn't give it.
+    case helper(String, for: String, why: HelperFault)
+    /// The entry holds a registry's token in place of a login.
     case token(for: String)
 }
 
@@ -100,7 +108,8 @@ extension DockerConfigError: CustomStringConvertible {
         return switch self {
         case .unreadable: "the Docker configuration is no readable JSON; \(advice)"
         case .malformed(let name): "the Docker configuration's login for \(name) is damaged; log in again, or \(advice)"
-        case .helper(let helper, let name): "the login for \(name) is kept by \(helper), which is not used; \(advice)"
+        case .helper(let helper, let name, let why):
+            "the login for \(name) is kept by \(helper), which \(why); log in again, or \(advice)"
         case .token(let name): "the login for \(name) is a token, which is not used; \(advice)"
         }
     }

@@ -15,6 +15,9 @@ struct EasyHandle: ~Copyable {
     /// Bytes a second that even a busy registry takes in when it reads a blob again before it answers.
     private static let slowestDigest: Int64 = 16 << 20
 
+    /// Bytes a second below which a download is cut; the next attempt goes on where it ended.
+    private static let slowestDownload: Int64 = 64 << 10
+
     private static let isReady = dray_curl_global_init() == CURLE_OK
 
     init() {
@@ -36,7 +39,7 @@ struct EasyHandle: ~Copyable {
         guard !isCancelled() else { throw .cancelled }
         let (size, body) = try EasyHandle.open(request.content)
         let transfer = Transfer(
-            answerLimit: request.answerLimit, stream: body, size: size, isCancelled: isCancelled)
+            answerLimit: request.answerLimit, sink: request.sink, stream: body, size: size, isCancelled: isCancelled)
         unsafe curl_easy_reset(curl)  // keeps connections, TLS sessions and the name cache
         unsafe reason[0] = 0
         setNetwork(options, request, size: size)
@@ -48,6 +51,38 @@ struct EasyHandle: ~Copyable {
         let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
         withExtendedLifetime(headers) {}  // libcurl reads the list while it sends
         return try result(code, transfer)
+    }
+
+    /// Connects, sends nothing, and gives what libcurl says of each certificate that it is shown, that of the server
+    /// first. Neither checks them nor shows ours.
+    func certificates(of url: String, _ options: RegistryOptions) throws(TransferFailure) -> [[String]] {
+        var bare = options
+        (bare.credentials, bare.clientCertificate, bare.caCertificate, bare.skipTLSVerify) = (nil, nil, nil, true)
+        let request = Request(method: "GET", url: url)
+        let transfer = Transfer(answerLimit: 0, stream: nil, size: 0, isCancelled: options.isCancelled)
+        unsafe curl_easy_reset(curl)
+        unsafe reason[0] = 0
+        setNetwork(bare, request, size: 0)
+        setTLS(bare, request)
+        setCallbacks(transfer)
+        set(CURLOPT_URL, url)
+        set(CURLOPT_CERTINFO, 1)
+        set(CURLOPT_CONNECT_ONLY, 1)
+        let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
+        _ = try result(code, transfer)
+        return shownCertificates()
+    }
+
+    private func shownCertificates() -> [[String]] {
+        guard let list = unsafe dray_curl_certificates(curl) else { return [] }
+        return unsafe (0..<Int(list.pointee.num_of_certs)).map { index in
+            var (lines, next) = unsafe ([String](), list.pointee.certinfo[index])
+            while let line = unsafe next {
+                unsafe lines.append(String(cString: line.pointee.data))
+                unsafe next = line.pointee.next
+            }
+            return lines
+        }
     }
 
     private static func open(
@@ -83,8 +118,7 @@ extension EasyHandle {
         unsafe dray_curl_set_pointer(curl, CURLOPT_ERRORBUFFER, reason)
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_FOLLOWLOCATION, 0)
-        set(CURLOPT_PROXY, "")  // and none from the environment
-        set(CURLOPT_NOPROXY, "*")
+        setProxy(options.proxy)
         set(CURLOPT_USERAGENT, "dray")
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_PATH_AS_IS, 1)
@@ -95,8 +129,19 @@ extension EasyHandle {
         set(CURLOPT_LOW_SPEED_TIME, options.stallSeconds + Int(size / EasyHandle.slowestDigest))
         set(CURLOPT_UPLOAD_BUFFERSIZE, EasyHandle.uploadBuffer)
         if case .stream = request.content { return }
+        if let sink = request.sink {
+            set(CURLOPT_TIMEOUT, 5 * options.stallSeconds + Int(sink.size / EasyHandle.slowestDownload))
+            return
+        }
         // Small requests have an end, however slowly the answer drips.
         set(CURLOPT_TIMEOUT, request.isCleanUp ? 10 : 5 * options.stallSeconds)
+    }
+
+    // Never from the environment, and then for every host.
+    private func setProxy(_ proxy: Endpoint?) {
+        set(CURLOPT_PROXY, proxy.map { "\($0.scheme.rawValue)://\($0.bracketedHost):\($0.port)" } ?? "")
+        set(CURLOPT_NOPROXY, proxy == nil ? "*" : "")
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
 
     private func setTLS(_ options: RegistryOptions, _ request: Request) {

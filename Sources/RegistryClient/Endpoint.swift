@@ -47,10 +47,10 @@ package struct Endpoint: Sendable, Hashable {
     }
 
     /// Host and port as a URL holds them; the port is left out where it is the scheme's own.
-    package var authority: String {
-        let name = host.contains(":") ? "[\(host)]" : host
-        return port == scheme.defaultPort ? name : "\(name):\(port)"
-    }
+    package var authority: String { port == scheme.defaultPort ? bracketedHost : "\(bracketedHost):\(port)" }
+
+    /// The host as a URL holds it: an IPv6 address in brackets.
+    var bracketedHost: String { host.contains(":") ? "[\(host)]" : host }
 
     /// Scheme, host and port, to which a path beginning with `/` is appended.
     var origin: String { "\(scheme.rawValue)://\(authority)" }
@@ -100,11 +100,6 @@ struct Authority: Equatable {
             return nil
         }
         self.port = port
-    }
-
-    /// Whether the host is a name that DNS resolves, not an address and not this machine.
-    var isDomainName: Bool {
-        host.contains(".") && host.last?.isLetter == true && !host.hasSuffix(".localhost") && !host.contains(":")
     }
 }
 

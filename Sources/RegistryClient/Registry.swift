@@ -22,7 +22,9 @@ package final class Registry: Sendable {
     /// Connects to nothing yet. Throws `credentialsInClear` where credentials would cross a network unencrypted and
     /// `RegistryOptions.plainHTTP` doesn't allow that.
     package init(_ endpoint: Endpoint, _ options: RegistryOptions = RegistryOptions()) throws(RegistryError) {
-        let isClear = endpoint.scheme == .http && !endpoint.isLoopback && !options.plainHTTP
+        let isClear =
+            endpoint.scheme == .http && !options.plainHTTP
+            && (!endpoint.isLoopback || options.proxy != nil)
         guard options.credentials == nil || !isClear else { throw .credentialsInClear(endpoint) }
         self.endpoint = endpoint
         self.options = options
@@ -37,9 +39,11 @@ package final class Registry: Sendable {
         set { login.withLock { $0.method = newValue } }
     }
 
-    /// The `Authorization` value of Basic authentication, where there are credentials.
+    /// The `Authorization` value of Basic authentication, where there are a user name and a password.
     var basicAuthorization: String? {
-        options.credentials.map { "Basic " + Data("\($0.username):\($0.password)".utf8).base64EncodedString() }
+        options.credentials.flatMap { $0.isIdentityToken ? nil : $0 }.map {
+            "Basic " + Data("\($0.username):\($0.password)".utf8).base64EncodedString()
+        }
     }
 
     /// A token of exactly these scopes that is good for a while.

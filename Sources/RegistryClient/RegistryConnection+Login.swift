@@ -23,7 +23,7 @@ extension RegistryConnection {
                 return basic
             }
             guard challenge.scheme == "bearer" else { continue }
-            guard let service = TokenService(challenge, of: endpoint) else {
+            guard let service = TokenService(challenge, of: endpoint, trusting: registry.options.tokenHosts) else {
                 throw .untrustedTokenService(endpoint, realm: RequestLine.shownRealm(challenge))
             }
             if refused != nil { registry.keep(nil, of: service, for: scopes) }
@@ -47,13 +47,25 @@ extension RegistryConnection {
     }
 
     private func fetchToken(_ service: TokenService, _ scopes: [String]) throws(RegistryError) -> Token {
-        var request = Request(method: "GET", url: service.url(for: scopes), isOurs: service.isOurs)
-        if let basic = registry.basicAuthorization { request.headers.append(("Authorization", basic)) }
+        let request = tokenRequest(service, scopes)
         let response = try persistently { () throws(RegistryError) in try answer(to: request) }
         guard response.status == 200, let token = Token(reading: response.body) else {
             throw unexpected(response, request, "a token")
         }
         return token
+    }
+
+    private func tokenRequest(_ service: TokenService, _ scopes: [String]) -> Request {
+        guard let credentials = registry.options.credentials, credentials.isIdentityToken else {
+            var request = Request(method: "GET", url: service.url(for: scopes), isOurs: service.isOurs)
+            if let basic = registry.basicAuthorization { request.headers.append(("Authorization", basic)) }
+            return request
+        }
+        let form = service.form(for: scopes, credentials.password)
+        var request = Request(
+            method: "POST", url: service.realm, content: .bytes(Array(form.utf8)), isOurs: service.isOurs)
+        request.headers = [("Content-Type", "application/x-www-form-urlencoded")]
+        return request
     }
 
     private func answer(to request: Request) throws(RegistryError) -> Outcome {

@@ -12,6 +12,21 @@ package struct FetchedManifest: Sendable {
     package let claimedDigest: Digest?
 }
 
+/// What a registry answers when it is asked for a manifest.
+package enum ManifestAnswer: Sendable {
+    case manifest(FetchedManifest)
+    case unknownManifest
+    /// The registry says that it has no such repository; not all of them tell.
+    case unknownRepository
+}
+
+/// What a registry said about a manifest that it took.
+package struct ManifestReceipt: Sendable, Hashable {
+    /// Whether the registry lists the manifest among its subject's referrers (`OCI-Subject`). Without a subject, or where
+    /// the answer was lost, `false`.
+    package let subjectKept: Bool
+}
+
 /// What a registry has under a reference.
 package enum ManifestState: Sendable, Hashable {
     case missing
@@ -25,16 +40,26 @@ extension RegistryConnection {
     ///
     /// `repository` is the full name, base included, here and in every call.
     package func manifest(_ repository: String, _ reference: String) throws(RegistryError) -> FetchedManifest? {
+        guard case .manifest(let manifest) = try manifestAnswer(repository, reference) else { return nil }
+        return manifest
+    }
+
+    /// As `manifest`, and tells an unknown repository (404 NAME_UNKNOWN) from an unknown manifest.
+    package func manifestAnswer(_ repository: String, _ reference: String) throws(RegistryError) -> ManifestAnswer {
         var request = self.request("GET", .manifest(repository, reference))
         request.headers = [RegistryConnection.acceptManifests]
         request.answerLimit = Manifest.maximumSize
         let response = try send(request, scopes: [.pull(repository)])
-        guard response.status != 404 else { return nil }
+        guard response.status != 404 else {
+            let isRepository = faults(of: response).contains { $0.code == "NAME_UNKNOWN" }
+            return isRepository ? .unknownRepository : .unknownManifest
+        }
         guard response.status == 200 else { throw unexpected(response, request, "a manifest") }
         let type = response.header("content-type") ?? ""
-        return FetchedManifest(
-            bytes: Data(response.body), mediaType: String(type.prefix { $0 != ";" && $0 != " " }),
-            claimedDigest: response.contentDigest)
+        return .manifest(
+            FetchedManifest(
+                bytes: Data(response.body), mediaType: String(type.prefix { $0 != ";" && $0 != " " }),
+                claimedDigest: response.contentDigest))
     }
 
     /// Asks which manifest a tag or digest names, without fetching it.
@@ -51,9 +76,10 @@ extension RegistryConnection {
     ///
     /// What it references must be there; `RegistryError.mayLackReferences` tells when it wasn't. A lost answer is found
     /// out by asking before the manifest is sent again.
+    @discardableResult
     package func putManifest(
         _ repository: String, _ reference: String, _ bytes: Data, mediaType: String, digest: Digest
-    ) throws(RegistryError) {
+    ) throws(RegistryError) -> ManifestReceipt {
         var request = self.request("PUT", .manifest(repository, reference), .bytes([UInt8](bytes)))
         request.headers = [("Content-Type", mediaType)]
         var attempts = Attempts(registry.options)
@@ -64,10 +90,13 @@ extension RegistryConnection {
                     throw response.status == 404
                         ? missing(response, request) : unexpected(response, request, "an answer 201")
                 }
-                return try check(response, request, digest)
+                try check(response, request, digest)
+                return ManifestReceipt(subjectKept: response.header("oci-subject") != nil)
             case .passing(let error, let retryAfter):
                 try attempts.wait(after: error, retryAfter)
-                if try manifestState(repository, reference) == .present(digest) { return }
+                if try manifestState(repository, reference) == .present(digest) {
+                    return ManifestReceipt(subjectKept: false)
+                }
             case .body: preconditionFailure("a request without a stream can't fail to read it")
             }
         }

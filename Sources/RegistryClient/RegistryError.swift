@@ -41,7 +41,7 @@ package enum RegistryError: Error, Equatable {
     case refused(RequestLine, status: Int, faults: [Fault])
     /// A redirect; none is followed.
     case redirected(RequestLine, status: Int)
-    /// An upload location outside the registry; nothing was sent there.
+    /// An upload location or a next page outside the registry; nothing was sent there.
     case foreignLocation(RequestLine)
     /// A token service outside the rule of `TokenService`; nothing was sent there.
     case untrustedTokenService(Endpoint, realm: String)
@@ -49,6 +49,10 @@ package enum RegistryError: Error, Equatable {
     case otherDigest(RequestLine, expected: Digest, answered: String)
     /// An answer that the distribution specification doesn't allow.
     case malformed(RequestLine, status: Int, missing: String)
+    /// A list that has more pages or names than any registry's.
+    case listTooLong(RequestLine)
+    /// The tag that lists a manifest's referrers holds something else.
+    case referrersTagTaken(RequestLine, why: String)
     /// An answer of more than `limit` bytes.
     case answerTooLarge(RequestLine, limit: Int)
     /// The upload's body ended too early; the registry has not got the blob.
@@ -79,7 +83,9 @@ extension RegistryError {
             .access
         case .credentialsInClear: .policy
         case .noSpace: .noSpace
-        case .refused, .redirected, .foreignLocation, .otherDigest, .malformed, .answerTooLarge, .bodyTooShort: .refusal
+        case .refused, .redirected, .foreignLocation, .otherDigest, .malformed, .answerTooLarge, .bodyTooShort,
+            .listTooLong, .referrersTagTaken:
+            .refusal
         case .cancelled: .cancelled
         }
     }
@@ -117,14 +123,19 @@ extension RegistryError: CustomStringConvertible {
         case .redirected(let line, let status):
             "\(line): the registry answered \(status), a redirect, and none is followed; give the registry's own address"
         case .foreignLocation(let line):
-            "\(line): the registry named an upload location on another host or outside /v2/, and it was not used; "
+            "\(line): the registry named a location on another host or outside /v2/, and it was not used; "
                 + "behind a proxy, set the registry's external address or relative URLs"
         case .untrustedTokenService(let endpoint, let realm):
-            "\(endpoint) sends logins to \(realm), which is not trusted for that; check the registry's token settings"
+            "\(endpoint) sends logins to \(realm), which is not trusted for that; where that host is right, name it with --token-host, else check the registry's "
+                + "token settings"
         case .otherDigest(let line, let expected, let answered):
             "\(line): the registry stored \(answered), not \(expected); something between here and there changes content"
         case .malformed(let line, let status, let missing):
             "\(line): the answer \(status) is no registry's: \(missing); check the address"
+        case .listTooLong(let line): "\(line): the list doesn't end; check the address"
+        case .referrersTagTaken(let line, let why):
+            "\(line): this tag must list the referrers of its manifest, and \(why); look at it, remove it, and run the same "
+                + "command again"
         case .answerTooLarge(let line, let limit): "\(line): the answer has more than \(limit) bytes; check the address"
         case .bodyTooShort(let line, let missing):
             "\(line): the content ended \(missing) bytes early; nothing was stored"

@@ -5,6 +5,12 @@ package struct Credentials: Sendable, Hashable {
     package let username: String
     package let password: String
 
+    /// The user name that marks a password as an identity token (docker-credential-helpers).
+    package static let tokenUser = "<token>"
+
+    /// Whether the password is an identity token, which only a token service takes.
+    var isIdentityToken: Bool { username == Credentials.tokenUser }
+
     /// A user name with a colon can't be sent (RFC 7617, section 2); the registry will refuse it.
     package init(username: String, password: String) {
         (self.username, self.password) = (username, password)
@@ -26,6 +32,10 @@ package struct RegistryOptions: Sendable {
     /// PEM file with the key of `clientCertificate`.
     package var clientKey: String?
     package var credentials: Credentials?
+    /// An HTTP proxy that every connection goes through, `http:` or `https:`, without a path; none of the environment's.
+    package var proxy: Endpoint?
+    /// Hosts, beside the registry's own, whose token services may get the login, over TLS only.
+    package var tokenHosts: [String] = []
     /// Accepts any certificate for any host.
     package var skipTLSVerify = false
     /// Allows credentials over `http:` to another machine.

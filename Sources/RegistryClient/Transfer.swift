@@ -11,12 +11,21 @@ struct Request {
         case stream(size: Int64, () throws -> any BlobBody)
     }
 
+    /// Takes a body while it comes, in place of `Response.body`.
+    struct Sink {
+        /// Bytes that are expected, for the time that they may take.
+        let size: Int64
+        /// Takes a piece of the answer whose head is given; `false` leaves it to `Response.body`, as for errors.
+        let take: (Response, RawSpan) throws -> Bool
+    }
+
     let method: String
     let url: String
     var headers: [(name: String, value: String)] = []
     var content = Content.none
     /// The most bytes that the answer's body may have.
     var answerLimit = 64 << 10
+    var sink: Sink?
     /// Whether it goes to the registry itself, which may see our client certificate.
     var isOurs = true
     /// Whether it is sent even after cancellation.
@@ -56,6 +65,7 @@ final class Transfer {
     private(set) var failure: TransferFailure?
     private var headerBytes = 0
     private let answerLimit: Int
+    private let sink: Request.Sink?
     private let isCancelled: () -> Bool
     private var stream: (any BlobBody)?
     private var remaining: Int64
@@ -63,8 +73,12 @@ final class Transfer {
     /// More than a registry has to say; libcurl itself would take 300 KB.
     private static let headerLimit = 64 << 10
 
-    init(answerLimit: Int, stream: (any BlobBody)?, size: Int64, isCancelled: @escaping () -> Bool) {
+    init(
+        answerLimit: Int, sink: Request.Sink? = nil, stream: (any BlobBody)?, size: Int64,
+        isCancelled: @escaping () -> Bool
+    ) {
         self.answerLimit = answerLimit
+        self.sink = sink
         self.stream = stream
         self.remaining = size
         self.isCancelled = isCancelled
@@ -98,7 +112,10 @@ final class Transfer {
             return false
         }
         let text = unsafe String(decoding: line, as: UTF8.self)
-        if text.hasPrefix("HTTP/") { response.headers = [] }  // what an interim answer said doesn't count
+        if text.hasPrefix("HTTP/") {  // what an interim answer said doesn't count
+            response.headers = []
+            response.status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        }
         guard let colon = text.firstIndex(of: ":") else { return true }
         let value = text[text.index(after: colon)...]
         response.headers.append((text[..<colon].lowercased(), value.trimmingBlanks))
@@ -107,6 +124,12 @@ final class Transfer {
 
     /// Takes a piece of the body; `false` aborts.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        do {
+            if let sink, try unsafe sink.take(response, RawSpan(_unsafeBytes: bytes)) { return true }
+        } catch {
+            failure = .body(error)
+            return false
+        }
         guard response.body.count + bytes.count <= answerLimit else {
             failure = .tooLarge
             return false

@@ -81,6 +81,9 @@ struct RuleTests {
         ("https://reg.example", "https://reg.example/token", true),
         ("https://reg.example", "https://reg.example:8443/t", true),
         ("https://reg.example", "https://auth.example/token?x=y", true),
+        ("https://reg.example", "https://AUTH.example:8443/token", true),
+        ("https://reg.example", "https://other.example/token", false),
+        ("https://reg.example", "https://auth.example.evil.example/token", false),
         ("https://10.0.0.1", "https://10.0.0.1:9/t", true),
         ("https://reg.example", "http://reg.example/token", false),
         ("https://reg.example", "http://auth.example/t", false),
@@ -94,7 +97,7 @@ struct RuleTests {
         ("http://127.0.0.1:5000", "http://127.0.0.1:5001/t", true),
         ("http://127.0.0.1:5000", "https://127.0.0.1/t", true),
         ("http://127.0.0.1:5000", "http://auth.example/t", false),
-        ("http://127.0.0.1:5000", "https://auth.example/t", false),
+        ("http://127.0.0.1:5000", "https://auth.example/t", true),
         ("http://reg.example", "http://169.254.169.254/t", false),
     ]
 
@@ -103,7 +106,8 @@ struct RuleTests {
         throws
     {
         let challenge = Challenge(scheme: "bearer", parameters: ["realm": row.realm])
-        let service = TokenService(challenge, of: try Endpoint(parsing: row.registry))
+        let service = TokenService(
+            challenge, of: try Endpoint(parsing: row.registry), trusting: ["auth.example"])
         #expect((service != nil) == row.isTrusted)
     }
 
@@ -182,6 +186,10 @@ struct RuleTests {
         ("https://reg.example/ab", #"{"auths":{"reg.example/a":{"auth":"dTpx"}}}"#, nil),
         ("https://reg.example:30003", #"{"auths":{"reg.example":{"auth":"dTpw"}}}"#, nil),
         ("https://reg.example", #"{"auths":{"other.example":{"auth":"dTpw"}},"credsStore":"pass"}"#, nil),
+        (
+            "https://reg.example", #"{"auths":{"reg.example":{"identitytoken":"t"}}}"#,
+            Credentials(username: "<token>", password: "t")
+        ),
         ("https://reg.example", #"{"auths":{"reg.example":{}}}"#, nil), ("https://reg.example", "{}", nil),
         ("http://[::1]:5000", #"{"auths":{"[::1]:5000":{"auth":"dTpw"}}}"#, Credentials(username: "u", password: "p")),
     ]
@@ -195,10 +203,13 @@ struct RuleTests {
     @Test(arguments: [
         (
             #"{"credHelpers":{"reg.example":"ecr-login"}}"#,
-            DockerConfigError.helper("docker-credential-ecr-login", for: "reg.example")
+            DockerConfigError.helper("docker-credential-ecr-login", for: "reg.example", why: .notFound)
         ),
-        (#"{"auths":{"reg.example":{}},"credsStore":"pass"}"#, .helper("docker-credential-pass", for: "reg.example")),
-        (#"{"auths":{"reg.example":{"identitytoken":"t"}}}"#, .token(for: "reg.example")),
+        (
+            #"{"auths":{"reg.example":{}},"credsStore":"../x"}"#,
+            .helper("docker-credential-../x", for: "reg.example", why: .badName)
+        ),
+        (#"{"auths":{"reg.example":{"registrytoken":"t"}}}"#, .token(for: "reg.example")),
         (#"{"auths":{"reg.example":{"auth":"!"}}}"#, .malformed("reg.example")),
         (#"{"auths":{"reg.example":{"auth":"dXA="}}}"#, .malformed("reg.example")), ("[", .unreadable),
     ])
