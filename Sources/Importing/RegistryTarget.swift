@@ -8,7 +8,7 @@ package import RegistryClient
 
 /// A registry that speaks the OCI distribution protocol.
 package struct RegistryTarget: LoadTarget {
-    private let registry: Registry
+    let registry: Registry
 
     package init(_ registry: Registry) { self.registry = registry }
 
