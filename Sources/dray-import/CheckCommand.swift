@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BundleFormat
 import CommandLineSupport
 import Files
 import Importing
 import SystemPackage
+import Trust
 
 struct CheckCommand: Command {
     static let configuration = CommandConfiguration(
