@@ -89,7 +89,11 @@ let package = Package(
             ], swiftSettings: settings),
 
         .target(
-            name: "Support", dependencies: [systemPackage], path: "Tests/Support", swiftSettings: settings),
+            name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
+            swiftSettings: settings),
         tests(
             of: "Importing",
             [

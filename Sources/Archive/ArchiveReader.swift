@@ -20,9 +20,12 @@ package struct ArchiveEntry: Sendable, Equatable {
     package init(name: String, size: UInt64, kind: Kind) { (self.name, self.size, self.kind) = (name, size, kind) }
 }
 
-/// Reads a tar, plain or in zstd, front to back, from pieces that the caller hands in.
+/// A compression that an archive may have around its tar.
+package enum ArchiveFilter: Sendable { case zstd, gzip }
+
+/// Reads a tar, plain or compressed, front to back, from pieces that the caller hands in.
 ///
-/// Only these two readers of libarchive are switched on: all other formats are refused, not recognised. The caller's
+/// Only what is asked for of libarchive is switched on: all other formats are refused, not recognised. The caller's
 /// closure sees every raw byte of the input exactly once and in order when `finish` is called, also those after the
 /// archive's end, so it can hash what it hands in. One thread at a time.
 @safe
@@ -34,11 +37,14 @@ package final class ArchiveReader {
 
     /// `pull` gives the next raw bytes and `nil` at the end; a buffer stays unchanged until the
     /// next call. What it throws comes out of `next`, `read` or `finish` unchanged, and it is not called again then.
-    package init(_ pull: @escaping () throws -> Buffer?) throws {
+    /// `filter` is what the tar may be compressed with; a plain one is always read.
+    package init(_ pull: @escaping () throws -> Buffer?, filter: ArchiveFilter = .zstd) throws {
         guard let handle = unsafe archive_read_new() else { throw ArchiveError.outOfMemory }
         unsafe self.handle = handle
         source = Source(pull)
-        try check(unsafe archive_read_support_filter_zstd(handle))
+        try check(
+            unsafe filter == .zstd
+                ? archive_read_support_filter_zstd(handle) : archive_read_support_filter_gzip(handle))
         try check(unsafe archive_read_support_format_tar(handle))
         let context = unsafe Unmanaged.passUnretained(source).toOpaque()
         // The source outlives the handle: both go in `deinit`, the handle first.

@@ -6,7 +6,7 @@ package import Trust
 extension Release {
     /// The bytes of `release.json`.
     package var encoded: [UInt8] {
-        let members: [String: JSONValue?] = [
+        var members: [String: JSONValue?] = [
             "format": .int(Release.format), "product": .string(product), "version": .string(version),
             "edition": .string(edition), "supportEnd": supportEnd.map(JSONValue.string),
             "features": .array(features.map(JSONValue.string)), "base": .null,
@@ -24,6 +24,7 @@ extension Release {
                 "registryBytes": .int(Int64(requirements.registryBytes)), "referrers": .bool(false),
             ]),
         ]
+        if !movesTags.isEmpty { members["movesTags"] = .array(movesTags.map(\.json)) }
         return JSONValue.object(members.compactMapValues(\.self)).canonicalBytes
     }
 
@@ -48,6 +49,7 @@ extension Release {
         contents = try document["contents"].elements().map(Content.init)
         files = try document["files"].elements().map(DeliveredFile.init)
         references = try document["references"].elements().map(ReleaseReference.init)
+        movesTags = try document.optional("movesTags").map { try Release.tagMoves($0, of: references) } ?? []
         let requires = try document["requires"]
         requirements.mediaTypes = try requires["mediaTypes"].elements().map { try $0.string() }
         requirements.largestBlob = UInt64(try requires["largestBlob"].int())
@@ -148,6 +150,8 @@ extension ReleaseReference {
             "source": .string(source), "movable": .bool(mayMove),
         ]
         if let tag { members["tag"] = .string(tag) }
+        if let images { members["images"] = .array(images.map(JSONValue.string)) }
+        if let fips { members["fips"] = .bool(fips) }
         return .object(members)
     }
 
@@ -162,5 +166,75 @@ extension ReleaseReference {
         guard Reference.isRepository(repository), tag.map(Reference.isTag) ?? true else {
             throw cursor.invalid("a repository name and a tag")
         }
+        images = try cursor.optional("images").map(ReleaseReference.images)
+        fips = try cursor.optional("fips")?.bool()
+        guard kind == "pack" || images == nil && fips == nil else {
+            throw cursor.invalid("a pack, which alone has images and fips")
+        }
+    }
+
+    /// A pack's images: names as the registry has them, sorted bytewise, each once.
+    private static func images(_ cursor: JSONCursor) throws -> [String] {
+        var names: [String] = []
+        for element in try cursor.elements() {
+            let name = try element.string()
+            guard isDeliveredName(name) else { throw element.invalid("repository:tag or repository@digest") }
+            guard names.last.map({ $0.utf8.lexicographicallyPrecedes(name.utf8) }) ?? true else {
+                throw element.invalid("in order, each once")
+            }
+            names.append(name)
+        }
+        return names
+    }
+
+    private static func isDeliveredName(_ text: String) -> Bool {
+        if let at = text.firstIndex(of: "@") {
+            let digest = text[text.index(after: at)...]
+            return Reference.isRepository(String(text[..<at])) && digest.hasPrefix("sha256:")
+                && Digest(hex: digest.dropFirst(7)) != nil
+        }
+        guard let colon = text.firstIndex(of: ":") else { return false }
+        return Reference.isRepository(String(text[..<colon]))
+            && Reference.isTag(String(text[text.index(after: colon)...]))
+    }
+}
+
+extension Release {
+    /// The moves, which must be of delivered tags to what they deliver, in order and each once.
+    fileprivate static func tagMoves(_ cursor: JSONCursor, of references: [ReleaseReference]) throws -> [TagMove] {
+        let delivered = Dictionary(
+            references.filter { $0.tag != nil }.map { ($0.name, $0.descriptor.digest) }
+        ) { first, _ in first }
+        var moves: [TagMove] = []
+        for element in try cursor.elements() {
+            let move = try TagMove(element)
+            guard delivered[move.name] == move.to, move.from != move.to else {
+                throw element.invalid("a tag of the release with its digest in \"to\" and another in \"from\"")
+            }
+            guard moves.last.map({ $0 < move }) ?? true else { throw element.invalid("in order, each once") }
+            moves.append(move)
+        }
+        return moves
+    }
+}
+
+extension Release.TagMove: Comparable {
+    package static func < (left: Release.TagMove, right: Release.TagMove) -> Bool {
+        (left.repository, left.tag, left.from) < (right.repository, right.tag, right.from)
+    }
+}
+
+extension Release.TagMove {
+    fileprivate var json: JSONValue {
+        [
+            "repository": .string(repository), "tag": .string(tag), "from": .string(from.description),
+            "to": .string(to.description),
+        ]
+    }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        self.init(
+            repository: try cursor["repository"].string(), tag: try cursor["tag"].string(),
+            from: try cursor["from"].digest(), to: try cursor["to"].digest())
     }
 }

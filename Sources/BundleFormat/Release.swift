@@ -25,6 +25,8 @@ package struct Release: Sendable, Equatable {
     package var contents: [Content] = []
     package var files: [DeliveredFile] = []
     package var references: [ReleaseReference] = []
+    /// Tags that rightly move, by the publisher's word; sorted by repository, tag and `from`, each once.
+    package var movesTags: [TagMove] = []
     package var requirements = Requirements()
 
     package init(product: String, version: String, edition: String, index: IndexFile, volumeSize: UInt64) {
@@ -34,6 +36,24 @@ package struct Release: Sendable, Equatable {
 
     /// `<product>-<version>`.
     package var name: String { "\(product)-\(version)" }
+
+    /// A tag that the site may point from one manifest to the one that the release delivers, without asking anybody.
+    package struct TagMove: Sendable, Hashable {
+        /// Below the target's base path.
+        package var repository: String
+        package var tag: String
+        /// Where the tag points before; another digest than `to`. One tag may have several.
+        package var from: Digest
+        /// What the release delivers under this name.
+        package var to: Digest
+
+        package init(repository: String, tag: String, from: Digest, to: Digest) {
+            (self.repository, self.tag, self.from, self.to) = (repository, tag, from, to)
+        }
+
+        /// `<repository>:<tag>`.
+        package var name: String { "\(repository):\(tag)" }
+    }
 
     /// The index by length and hashes.
     package struct IndexFile: Sendable, Equatable {
@@ -128,6 +148,11 @@ package struct ReleaseReference: Sendable, Equatable {
     package var source: String
     /// Whether the tag may point elsewhere than before.
     package var mayMove: Bool
+    /// The images that a pack names, as the registry delivers them: `<repository>:<tag>` or `<repository>@<digest>`,
+    /// sorted, each once. Absent where the pack names no list, or none that could be read.
+    package var images: [String]?
+    /// Whether a pack is of the vendor's FIPS build; absent where its images don't tell.
+    package var fips: Bool?
 
     package init(
         repository: String, tag: String?, descriptor: Descriptor, kind: String, source: String, mayMove: Bool = false

@@ -23,6 +23,7 @@ extension VerifiedBundle {
             ),
         ]
         if let end = release.supportEnd { rows.append(("support ends", end)) }
+        if !release.movesTags.isEmpty { rows.append(("may move", Set(release.movesTags.map(\.name)).count.of("tag"))) }
         rows += [
             ("registry", "\(release.references.count.of("reference")), \(release.requirements.registryBytes.asSize)"),
             ("files", "\(release.files.count), \(release.files.reduce(UInt64(0)) { $0 + $1.size }.asSize)"),
@@ -55,6 +56,7 @@ extension VerifiedBundle {
                             "present": .bool(!missing.contains(volume.name)),
                         ]
                     }),
+                "movesTags": .array(release.movesTags.map(\.report)),
                 "contents": .array(
                     release.contents.map { ["kind": .string($0.kind), "name": .string($0.name)] }),
             ],
@@ -70,6 +72,10 @@ extension VerifiedBundle {
             lines.append("registry:")
             lines += references.map { "  \($0.kind)  \($0.name)  \($0.descriptor.digest)" }
         }
+        if !release.movesTags.isEmpty {
+            lines.append("tags that may move:")
+            lines += release.movesTags.map { "  \($0.name)  \($0.from) -> \($0.to)" }
+        }
         if !release.files.isEmpty {
             lines.append("files:")
             lines += release.files.map { file in
@@ -82,12 +88,16 @@ extension VerifiedBundle {
             json: [
                 "references": .array(
                     references.map { reference in
-                        [
+                        var members: [String: JSONValue] = [
                             "kind": .string(reference.kind), "name": .string(reference.name),
                             "digest": .string(reference.descriptor.digest.description),
                             "mediaType": .string(reference.descriptor.mediaType), "source": .string(reference.source),
                         ]
+                        if let images = reference.images { members["images"] = .array(images.map(JSONValue.string)) }
+                        if let fips = reference.fips { members["fips"] = .bool(fips) }
+                        return .object(members)
                     }),
+                "movesTags": .array(release.movesTags.map(\.report)),
                 "files": .array(
                     release.files.map { file in
                         [
@@ -98,5 +108,11 @@ extension VerifiedBundle {
                     }),
             ],
             warnings: findings.map(\.description))
+    }
+}
+
+extension Release.TagMove {
+    fileprivate var report: JSONValue {
+        ["tag": .string(name), "from": .string(from.description), "to": .string(to.description)]
     }
 }

@@ -103,7 +103,7 @@ package struct Extraction: Sendable {
     private func write(
         _ reader: ObjectReader, to staged: FilePath, in place: FilePath, _ progress: Progress
     ) throws -> FileLock {
-        let lock = try FileLock(staged)
+        let lock = try FileLock(staged, saysWho: false)
         let file = try OpenFile.writing(staged)
         let present = min(try file.status().size, wanted.size)
         let free = try place.freeSpace()

@@ -1,15 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 internal import Files
+internal import Glibc
 package import SystemPackage
+internal import Trust
 
 /// An advisory lock on a file, held until the value goes; the system drops it with the process.
 package final class FileLock: Sendable {
     private let file: OpenFile
 
-    /// Takes the lock, making the file where it is missing. Throws `LoadError.busy` when another process has it.
-    package init(_ path: FilePath) throws {
+    /// Takes the lock, making the file where it is missing. `saysWho`: the file is there for the lock alone, and holds a
+    /// line about the holder. Throws `LoadError.busy`, with that line, when another process has it.
+    package init(_ path: FilePath, saysWho: Bool = true) throws {
         file = try OpenFile.writing(path)
-        guard try file.lock() else { throw LoadError.busy(path.string) }
+        guard try file.lock() else {
+            let length = saysWho ? Int(min(try file.status().size, 500)) : 0
+            let holder = FileLock.printable(try file.bytes(at: 0, length: length))
+            throw LoadError.busy(path.string, holder: holder)
+        }
+        guard saysWho else { return }
+        try file.truncate(to: 0)
+        try file.write(Array("process \(getpid()) on \(FileLock.host), since \(UTCTime.now)\n".utf8), at: 0)
+    }
+
+    private static func printable(_ bytes: [UInt8]) -> String {
+        let line = bytes.prefix { $0 != UInt8(ascii: "\n") }.filter { (0x20..<0x7F).contains($0) }
+        return String(decoding: line, as: UTF8.self)
+    }
+
+    private static var host: String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard unsafe gethostname(&name, name.count - 1) == 0 else { return "this machine" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

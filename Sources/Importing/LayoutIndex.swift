@@ -33,20 +33,16 @@ struct LayoutIndex: Sendable, Equatable {
 
     /// What an entry of this reference name points to.
     func digest(named name: String) -> Digest? {
-        entries.first { LayoutIndex.name(of: $0) == name }.flatMap { entry in
-            guard case .object(let members) = entry, case .string(let digest)? = members["digest"] else { return nil }
-            return try? Digest(parsing: digest)
-        }
+        entries.first { LayoutIndex.name(of: $0) == name }.flatMap(LayoutIndex.digest)
     }
 
-    /// Points the tag's name (`<repository>:<tag>`) at its manifest; a manifest without a tag is only listed.
-    mutating func set(_ tag: TagAssignment) {
-        let name = tag.tag.map { "\(tag.repository):\($0)" }
+    /// Points `<repository>:<tag>` at a manifest; a manifest without a name is only listed.
+    mutating func set(_ name: String?, to descriptor: Descriptor) {
         var members: [String: JSONValue] = [
-            "mediaType": .string(tag.descriptor.mediaType), "digest": .string(tag.descriptor.digest.description),
-            "size": .int(tag.descriptor.size),
+            "mediaType": .string(descriptor.mediaType), "digest": .string(descriptor.digest.description),
+            "size": .int(descriptor.size),
         ]
-        if let type = tag.descriptor.artifactType { members["artifactType"] = .string(type) }
+        if let type = descriptor.artifactType { members["artifactType"] = .string(type) }
         if let name { members["annotations"] = .object([Descriptor.referenceName: .string(name)]) }
         let entry = JSONValue.object(members)
         if let place = entries.firstIndex(where: { name != nil ? LayoutIndex.name(of: $0) == name : $0 == entry }) {
@@ -54,6 +50,17 @@ struct LayoutIndex: Sendable, Equatable {
         } else {
             entries.append(entry)
         }
+    }
+
+    /// Takes a name away; what it named stays a blob.
+    mutating func remove(named name: String) { entries.removeAll { LayoutIndex.name(of: $0) == name } }
+
+    /// What the entries point to.
+    var digests: [Digest] { entries.compactMap(LayoutIndex.digest) }
+
+    private static func digest(of entry: JSONValue) -> Digest? {
+        guard case .object(let members) = entry, case .string(let digest)? = members["digest"] else { return nil }
+        return try? Digest(parsing: digest)
     }
 
     private static func name(of entry: JSONValue) -> String? {

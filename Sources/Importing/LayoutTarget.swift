@@ -14,6 +14,8 @@ internal import Trust
 package final class LayoutTarget: LoadTarget {
     package let path: FilePath
     private let state = Mutex(State())
+    /// Held while the index is written.
+    private let changing = Mutex(())
 
     private struct State {
         var index: LayoutIndex?
@@ -83,10 +85,23 @@ package final class LayoutTarget: LoadTarget {
 
     package func setTags(_ tags: [TagAssignment], width: Int) throws {
         guard !tags.isEmpty else { return }
-        var index = try index()
-        for tag in tags { index.set(tag) }
-        try path.appending("index.json").replaceContents(with: index.encoded)
-        state.withLock { [index] in $0.index = index }
+        let session = LayoutSession(self, number: nextSession())
+        for tag in tags {
+            _ = try session.put(tag.manifest, tag.descriptor, at: Place(tag.repository, tag.descriptor.digest))
+        }
+        try change { index in
+            for tag in tags { index.set("\(tag.repository):\(tag.tag)", to: tag.descriptor) }
+        }
+    }
+
+    /// Changes the index, as one file.
+    fileprivate func change(_ body: (inout LayoutIndex) -> Void) throws {
+        try changing.withLock { _ in
+            var index = try index()
+            body(&index)
+            try path.appending("index.json").replaceContents(with: index.encoded)
+            state.withLock { [index] in $0.index = index }
+        }
     }
 
     /// The folder's index, read once.
@@ -133,30 +148,48 @@ private final class LayoutSession: TargetSession {
         guard place.isDigest else {
             return try target.index().digest(named: place.description)
         }
-        return try manifest(place).map { Digest(of: $0) }
+        guard case .present(let bytes, _) = try manifest(place) else { return nil }
+        return Digest(of: bytes)
     }
 
-    func manifest(_ place: Place) throws -> [UInt8]? {
+    func traits(_ question: TraitsQuestion) -> TargetTraits { TargetTraits() }
+
+    func manifest(_ place: Place) throws -> ManifestAnswer {
         let named = place.isDigest ? nil : try target.index().digest(named: place.description)
-        guard let digest = named ?? (try? Digest(parsing: place.reference)) else { return nil }
+        guard let digest = named ?? (try? Digest(parsing: place.reference)) else { return .missing }
         let path = target.file(of: digest)
-        guard try path.exists() else { return nil }
+        guard try path.exists() else { return .missing }
         let bytes = try path.contents(limit: Manifest.maximumSize)
-        return Digest(of: bytes) == digest ? bytes : nil
+        return Digest(of: bytes) == digest ? .present(bytes: bytes, mediaType: "") : .missing
     }
 
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try target.has(blob.digest, size: blob.size) }
 
-    func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome {
-        var body = try body()
+    // What is in a folder was hashed already where `has` said so.
+    func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try has(blob) }
+
+    func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
+        guard try !has(blob) else { return .present }
+        var body = try body(0)
         try store(blob.digest, size: UInt64(blob.size), &body)
         return .uploaded
     }
 
-    func put(_ manifest: Manifest, _ descriptor: Descriptor, in repository: String) throws {
-        guard try !target.has(descriptor.digest, size: descriptor.size) else { return }
-        var body: any BlobBody = ManifestBody(rest: [UInt8](manifest.bytes)[...])
-        try store(descriptor.digest, size: UInt64(descriptor.size), &body)
+    func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool {
+        if try !target.has(descriptor.digest, size: descriptor.size) {
+            var body: any BlobBody = BytesBody([UInt8](manifest.bytes)[...])
+            try store(descriptor.digest, size: UInt64(descriptor.size), &body)
+        }
+        return manifest.subject == nil
+    }
+
+    func remove(_ tag: Place) throws { try target.change { $0.remove(named: tag.description) } }
+
+    // A folder's list of referrers is its index (image-spec 1.1, "Image Layout").
+    func referrers(of subject: Place) throws -> [Digest] { try target.index().digests }
+
+    func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {
+        try target.change { $0.set(nil, to: descriptor) }
     }
 
     /// Writes a blob beside its place, syncs it and renames it there.
@@ -169,6 +202,7 @@ private final class LayoutSession: TargetSession {
             let hasher = Hasher()
             var offset: UInt64 = 0
             while case let count = try unsafe buffer.withMemory({ try unsafe body.read(into: $0) }), count > 0 {
+                try Interruption.check()
                 buffer.count = count
                 try buffer.withBytes { bytes in
                     hasher.update(bytes)
@@ -187,18 +221,6 @@ private final class LayoutSession: TargetSession {
         try staged.rename(to: target.file(of: digest))
         try target.blobs.syncDirectory()
         target.noteVerified(digest)
-    }
-}
-
-/// A manifest's bytes as they are written.
-private struct ManifestBody: BlobBody {
-    var rest: ArraySlice<UInt8>
-
-    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        let count = min(buffer.count, rest.count)
-        unsafe buffer.copyBytes(from: rest.prefix(count))
-        rest = rest.dropFirst(count)
-        return count
     }
 }
 

@@ -3,50 +3,39 @@
 package import BundleFormat
 package import Files
 internal import FoundationEssentials
-internal import OCI
+package import OCI
 internal import RegistryClient
 internal import Synchronization
+internal import Trust
 
 /// One load of a verified bundle into a target: ask, plan, send, tag, read back. Whatever stops it, what was sent stays,
 /// and the same again goes on from there.
 package struct Load: Sendable {
     let bundle: VerifiedBundle
     let target: any LoadTarget
+    /// Where staging tags are written down; `nil`: nowhere.
+    let state: SiteState?
     package let content: RegistryContent
     package let tally = LoadTally()
     let jobs: Int
     let progress: Progress
+    /// Whether the read-back fetches and hashes every blob.
+    package var isDeep = false
+    /// Bytes that the user says are free at the target.
+    package var freeSpace: UInt64?
 
     /// Reads the release's manifests. Throws what reading the media can throw, and `LoadError.absentContent`.
-    package init(_ bundle: VerifiedBundle, to target: any LoadTarget, jobs: Int, progress: Progress) throws {
-        (self.bundle, self.target, self.jobs, self.progress) = (bundle, target, jobs, progress)
+    package init(
+        _ bundle: VerifiedBundle, to target: any LoadTarget, state: SiteState? = nil, jobs: Int, progress: Progress
+    ) throws {
+        (self.bundle, self.target, self.state, self.jobs) = (bundle, target, state, jobs)
+        self.progress = progress
         content = try RegistryContent(bundle)
     }
 
-    /// Asks the target for the release's tags and manifests, and decides; changes nothing there.
-    package func plan(replaceTags: Bool) throws -> LoadPlan {
-        progress.label = "asking \(target.address)"
-        let session = try target.session()
-        try session.ping()
-        let tags = content.items.compactMap { item in
-            item.reference.tag.map { Place(item.reference.repository, $0) }
-        }
-        let manifests = Set(
-            content.items.flatMap { item in item.manifests.map { Place(item.reference.repository, $0.digest) } })
-        let answers = Mutex(TargetAnswers())
-        let target = target
-        try spread(tags, width: jobs, target.session) { session, place in
-            guard let digest = try session.manifestDigest(place) else { return }
-            answers.withLock { $0.tags[place] = digest }
-        }
-        try spread(Array(manifests), width: jobs, target.session) { session, place in
-            guard let digest = try session.manifestDigest(place) else { return }
-            guard digest.description == place.reference else {
-                throw LoadError.otherBytes(place.description, expected: try Digest(parsing: place.reference))
-            }
-            answers.withLock { _ = $0.manifests.insert(place) }
-        }
-        return LoadPlan(content, answers.withLock { $0 }, replaceTags: replaceTags)
+    /// The SHA-256 of `release.json`.
+    package var release: Digest {
+        bundle.metadata.targets.content.files["release.json"].map { Digest(hashed: $0.sha256) } ?? Digest(of: [])
     }
 
     /// Volumes that the plan needs and no medium holds.
@@ -54,92 +43,154 @@ package struct Load: Sendable {
         try bundle.missingVolumes(for: plan.neededDigests).map(\.name)
     }
 
-    /// Carries the plan out. Throws before anything is sent where tags would move or volumes are missing; `begin` is called
-    /// when neither is so, before the first byte goes.
-    package func carryOut(_ plan: LoadPlan, begin: () throws -> Void = {}) throws {
-        guard plan.refusals.isEmpty else { throw LoadError.tagsWouldMove(plan.refusals) }
+    /// Why the plan can't be carried out, the gravest first; empty where it can.
+    package func objections(to plan: LoadPlan) throws -> [LoadError] {
         let missing = try missingVolumes(plan)
-        guard missing.isEmpty else { throw LoadError.missingVolumes(missing) }
+        let lack = try target.lack(for: plan, saidToBeFree: freeSpace)
+        let found: [LoadError?] = [
+            plan.refusals.isEmpty ? nil : .tagsWouldMove(plan.refusals),
+            plan.refusedTypes.isEmpty ? nil : .typesRefused(plan.refusedTypes, target.address),
+            plan.traits.denied.isEmpty ? nil : .notAllowed(plan.traits.denied, target.address),
+            missing.isEmpty ? nil : .missingVolumes(missing), lack,
+        ]
+        return found.compactMap(\.self)
+    }
+
+    /// How long sending will take at the speed that was measured in earlier loads, in seconds; `nil` where none was.
+    func expectedSeconds(_ plan: LoadPlan) -> Double? {
+        target.traffic.bytesPerSecond.map { Double(plan.bytesToSend) / ($0 * Double(jobs)) }
+    }
+
+    /// Carries the plan out. Throws before anything is sent where there is an objection; `begin` is called when there is none,
+    /// before the first byte goes.
+    package func carryOut(_ plan: LoadPlan, begin: () throws -> Void = {}) throws {
         let lock = try target.open()
         defer { withExtendedLifetime(lock) {} }
-        if let lack = try target.lack(for: plan) { throw lack }
+        if let objection = try objections(to: plan).first { throw objection }
         try begin()
         progress.total.store(plan.bytesToSend, ordering: .relaxed)
-        tally.note { $0.manifestsPresent = plan.presentManifests }
+        tally.note { $0.manifestsPresent = plan.presentManifests.count }
         try transfer(plan)
+        try listReferrers(tally.counts.unlisted)
         try setTags(plan)
-        try readBack()
+        try removeStagingTags()
+        try readBack(plan)
     }
 
     /// Sends blobs and manifests, one reference after another as far as threads allow.
     private func transfer(_ plan: LoadPlan) throws {
         let steps = TransferSteps(plan, content)
+        let holding = Holding(plan, self)
+        try holding?.begin(plan)
         let lanes = LaneTools(steps.graph.count == 0 ? 0 : jobs) { try Sender(self) }
         try steps.graph.run(width: jobs) { lane, number in
             try Interruption.check()
             let sender = try lanes.tool(of: lane)
             switch steps.steps[number] {
-            case .blob(let blob, let name): try sender.send(blob, for: name)
-            case .manifest(let step): try sender.put(step.descriptor, in: step.repository)
+            case .blob(let blob, let group):
+                holding?.begins(group: group)
+                try sender.send(blob, for: plan.groups[group].name)
+                try holding?.finished(blob, group: group, sender)
+            case .manifest(let step):
+                try sender.put(step.descriptor, in: step.repository, tag: step.stagingTag)
+                if step.stagingTag != nil { holding?.named(in: step.repository) }
             }
         }
     }
 
-    /// The last step, and a short one: images, then packs, then what describes them. Asks for each tag once more before
-    /// it is written, as hours may have passed since the plan.
+    /// Lists manifests under their subjects, where the target doesn't do it by itself; one writer for each subject.
+    private func listReferrers(_ referrers: [Referrer]) throws {
+        let subjects = Dictionary(grouping: referrers) { Place($0.repository, $0.subject) }
+        try spread(Array(subjects.values), width: jobs, target.session) { session, referrers in
+            for referrer in Set(referrers) {
+                guard let manifest = content.manifests[referrer.descriptor.digest] else { continue }
+                try session.list(manifest, referrer.descriptor, about: referrer.subject, in: referrer.repository)
+            }
+        }
+    }
+
+    /// The last step, and a short one: images, then packs, then what describes them. Asks for each tag that changes once more
+    /// before it is written, as hours may have passed since the plan.
     private func setTags(_ plan: LoadPlan) throws {
         progress.label = "setting tags"
         let tags = try stepsNow(plan)
-        let untagged = content.items.filter { $0.reference.tag == nil }
-        try target.setTags(
-            untagged.compactMap { assignment($0.reference.repository, nil, $0.reference.descriptor) }, width: jobs)
-        for rank in Set(content.items.map(\.reference.rank)).sorted() {
+        for rank in Set(tags.map { ReleaseReference.rank(of: $0.kind) }).sorted() {
             try Interruption.check()
             let steps = tags.filter { ReleaseReference.rank(of: $0.kind) == rank }
             let changes = steps.filter { $0.action != .equal }
-            try target.setTags(changes.compactMap { assignment($0.repository, $0.tag, $0.descriptor) }, width: jobs)
-            tally.note { $0.tags += steps.map(LoadTally.TagRecord.init) }
+            try set(changes)
+            tally.note { counts in
+                counts.tags += steps.map(LoadTally.TagRecord.init)
+                counts.note(plan, changes)
+            }
+        }
+    }
+
+    /// A pack's manifest comes with its tag, perhaps after its blobs were collected: those are sent again, once.
+    private func set(_ tags: [LoadPlan.TagStep]) throws {
+        let assignments = tags.compactMap(assignment)
+        do {
+            try target.setTags(assignments, width: jobs)
+        } catch let error as RegistryError where error.mayLackReferences {
+            let sender = try Sender(self)
+            for tag in tags { try sender.sendReferences(of: tag.descriptor, in: tag.repository) }
+            try target.setTags(assignments, width: jobs)
         }
     }
 
     /// The plan's tags with where they point now. Throws where one has moved that may not.
     private func stepsNow(_ plan: LoadPlan) throws -> [LoadPlan.TagStep] {
-        let answers = Mutex<[Place: Digest]>([:])
+        let answers = Mutex(TargetAnswers())
+        answers.withLock { $0.traits = plan.traits }
         try spread(plan.tags, width: jobs, target.session) { session, step in
             let place = Place(step.repository, step.tag)
-            guard let now = try session.manifestDigest(place) else { return }
-            answers.withLock { $0[place] = now }
+            var now = step.before
+            if step.action != .equal {
+                let digest = try session.manifestDigest(place)
+                if digest != now?.digest { now = digest.map { TargetAnswers.Tagged($0) } }
+            }
+            answers.withLock { [now] in $0.tags[place] = now }
         }
         let found = answers.withLock { $0 }
-        let steps = plan.tags.map { $0.pointing(to: found[Place($0.repository, $0.tag)]) }
+        let steps = content.items.compactMap { LoadPlan.TagStep($0, content, found, plan.replaced) }
         let moved = steps.compactMap(\.refusal)
         guard moved.isEmpty else { throw LoadError.tagsWouldMove(moved.sorted { $0.name < $1.name }) }
         return steps
     }
 
-    private func assignment(_ repository: String, _ tag: String?, _ descriptor: Descriptor) -> TagAssignment? {
-        content.manifests[descriptor.digest].map {
-            TagAssignment(repository: repository, tag: tag, manifest: $0, descriptor: descriptor)
+    func assignment(_ step: LoadPlan.TagStep) -> TagAssignment? {
+        content.manifests[step.descriptor.digest].map {
+            TagAssignment(
+                repository: step.repository, tag: step.tag, manifest: $0, descriptor: step.descriptor,
+                retypes: step.retypes)
         }
     }
 
+    /// Removes the staging tags of this load and of earlier ones that were stopped. One that stays is noted, no error: the
+    /// next load tries again.
+    private func removeStagingTags() throws {
+        guard let state, let tags = Optional(try state.stagingTags(of: target.address)), !tags.isEmpty else { return }
+        let left = Mutex<[Place]>([])
+        try spread(tags, width: jobs, target.session) { session, tag in
+            do {
+                try session.remove(tag)
+            } catch let error as RegistryError where error.kind != .cancelled {
+                left.withLock { $0.append(tag) }
+            }
+        }
+        let rest = left.withLock { $0 }
+        try state.setStagingTags(rest, of: target.address)
+        tally.note { $0.stagingLeft = rest.map(\.description).sorted() }
+    }
+
     /// Asks for everything that the release promises; what is missing is sent once more.
-    private func readBack() throws {
-        var reader = ReadBack(self)
+    private func readBack(_ plan: LoadPlan) throws {
+        var reader = ReadBack(self, known: plan.presentManifests)
         var missing = try reader.run()
         if !missing.isEmpty {
             tally.note { $0.readBack.repaired = missing.count }
-            let sender = try Sender(self)
-            for item in missing.sorted(by: { $0.order < $1.order }) {
-                try Interruption.check()
-                switch item {
-                case .blob(let blob): try sender.send(blob)
-                case .manifest(let repository, let descriptor, _): try sender.put(descriptor, in: repository)
-                case .tag(let repository, let tag, let descriptor):
-                    try target.setTags([assignment(repository, tag, descriptor)].compactMap(\.self), width: 1)
-                }
-            }
-            reader = ReadBack(self)
+            try repair(missing, plan)
+            reader = ReadBack(self, known: [])
             missing = try reader.run()
         }
         guard missing.isEmpty else { throw LoadError.notThere(missing.map(\.name)) }
@@ -150,13 +201,38 @@ package struct Load: Sendable {
             counts.readBack.isComplete = true
         }
     }
+
+    private func repair(_ missing: [ReadBack.Missing], _ plan: LoadPlan) throws {
+        let volumes = try bundle.missingVolumes(for: missing.compactMap(\.content)).map(\.name)
+        guard volumes.isEmpty else { throw LoadError.missingVolumes(volumes) }
+        let sender = try Sender(self)
+        for item in missing.sorted(by: { $0.order < $1.order }) {
+            try Interruption.check()
+            switch item {
+            case .blob(let blob): try sender.send(blob)
+            case .manifest(let repository, let descriptor, _): try sender.put(descriptor, in: repository)
+            case .tag(let step): try target.setTags([assignment(step)].compactMap(\.self), width: 1)
+            case .referrer(let referrer): try listReferrers([referrer])
+            }
+        }
+    }
+}
+
+extension LoadTally.Counts {
+    /// Manifests that came with their tags.
+    fileprivate mutating func note(_ plan: LoadPlan, _ tags: [LoadPlan.TagStep]) {
+        let places = Set(tags.map { Place($0.repository, $0.descriptor.digest) })
+        for place in places where !added.contains(place) && !plan.presentManifests.contains(place) {
+            addManifest(place)
+        }
+    }
 }
 
 extension LoadTally.TagRecord {
     init(_ step: LoadPlan.TagStep) {
         self.init(
             repository: step.repository, tag: step.tag, digest: step.descriptor.digest.description,
-            before: step.before?.description, action: step.action.rawValue)
+            before: step.before?.digest.description, action: step.action.rawValue)
     }
 }
 

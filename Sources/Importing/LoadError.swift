@@ -13,8 +13,12 @@ package enum LoadError: Error, Equatable {
     case tagsWouldMove([TagMove])
     /// The target hasn't what it was sent, after two attempts.
     case notThere([String])
-    /// Another load holds the lock file at this path.
-    case busy(String)
+    /// The target doesn't take manifests of these media types; its address.
+    case typesRefused([String], String)
+    /// The login at this address lacks these permissions.
+    case notAllowed([TargetTraits.Denial], String)
+    /// Another process holds the lock file at this path; what that file says about it, or "".
+    case busy(String, holder: String)
     /// The release has nothing of this name.
     case noSuchFile(String, known: [String])
     /// The target has fewer bytes free than are to be sent; nothing was sent.
@@ -39,7 +43,8 @@ extension LoadError: ClassifiedError {
         switch self {
         case .absentContent, .otherBytes: .damaged
         case .missingVolumes: .incomplete
-        case .tagsWouldMove: .refused
+        case .tagsWouldMove, .typesRefused: .refused
+        case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
         case .noSuchFile: .usage
         case .noSpace: .noSpace
@@ -65,13 +70,23 @@ extension LoadError: ClassifiedError {
         case .tagsWouldMove(let moves):
             "these tags exist with other content: "
                 + moves.map { "\($0.name) is \($0.before), the release has \($0.digest)" }.joined(separator: "; ")
-                + "; nothing was changed. Add --replace-tags to move them"
+                + "; nothing was changed. Add --replace-tags PATTERN (for example \(moves.first.map { "'\($0.name)'" } ?? "'*'")) to "
+                + "move them"
+        case .typesRefused(let types, let address):
+            "\(address) takes no manifests of the types \(types.joined(separator: ", ")); nothing was sent. On Zot its administrator "
+                + "adds \"compat\": [\"docker2s2\"] to \"http\" in Zot's configuration; converting would change digests and break "
+                + "signatures"
+        case .notAllowed(let denials, let address):
+            "the login may not "
+                + denials.map { "\($0.action) in \($0.repository)" }.joined(separator: ", nor ")
+                + " at \(address); nothing was sent. Ask the registry's administrator for it"
         case .notThere(let names):
             "the target hasn't what it was sent: \(names.prefix(10).joined(separator: ", "))"
                 + (names.count > 10 ? " and \(names.count - 10) more" : "")
                 + "; check its free space and its clean-up, then run the same command again"
-        case .busy(let path):
-            "another load is running (it holds \(path)); wait for its end and run the same command again"
+        case .busy(let path, let holder):
+            "another load is running: \(holder.isEmpty ? "it" : holder) holds \(path); wait for its end and run the same command "
+                + "again"
         case .noSuchFile(let name, let known):
             "the release delivers no file \"\(name)\"; it has "
                 + (known.isEmpty ? "none" : known.joined(separator: ", "))

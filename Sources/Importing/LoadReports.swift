@@ -8,40 +8,63 @@ internal import Trust
 
 extension LoadPlan {
     /// What `load` would do. `missing` are the volumes that it needs and no medium has, `given` what the next commands need.
-    package func report(
-        _ bundle: VerifiedBundle, target: any LoadTarget, missing: [String], given: GivenArguments
-    ) throws -> Report {
-        let lack = try target.lack(for: self)
-        let blobs = groups.flatMap(\.blobs)
-        let manifests = groups.flatMap(\.manifests)
+    package func report(_ load: Load, missing: [String], given: GivenArguments) throws -> Report {
+        let (bundle, target) = (load.bundle, load.target)
+        let lack = try target.lack(for: self, saidToBeFree: load.freeSpace)
+        let objections = try load.objections(to: self)
         var lines = groups.map { group in
-            "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.manifests.count.of("manifest"))"
+            "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.allManifests.count.of("manifest"))"
         }
         lines += tags.filter { $0.action != .equal }.map { "  tag \($0.action.rawValue)  \($0.name)\($0.change)" }
-        let summary = [
-            ("target", target.address),
-            ("release", "\(bundle.release.product) \(bundle.release.version)"),
-            ("to send", "at most \(bytesToSend.asSize): \(blobs.count.of("blob")), \(manifests.count.of("manifest"))"),
-            ("there already", "\(presentManifests.of("manifest")), \(tags.count { $0.action == .equal }.of("tag"))"),
-        ]
-        var problems = refusals.isEmpty ? [] : ["\(LoadError.tagsWouldMove(refusals))"]
-        if !missing.isEmpty { problems.append("\(LoadError.missingVolumes(missing))") }
-        if let lack { problems.append("\(lack)") }
-        let failure: Failure? =
-            !refusals.isEmpty ? .refused : !missing.isEmpty ? .incomplete : lack == nil ? nil : .noSpace
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
-                + summary.aligned,
-            json: [
-                "target": .string(target.address), "bytesToSend": .int(Int64(clamping: bytesToSend)),
-                "blobs": .int(Int64(blobs.count)), "manifests": .int(Int64(manifests.count)),
-                "presentManifests": .int(Int64(presentManifests)), "nothingToDo": .bool(isEmpty),
-                "missingVolumes": .array(missing.map(JSONValue.string)),
-                "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
-            ],
-            warnings: bundle.findings.map(\.description) + problems,
+                + summary(load).aligned,
+            json: json(load, missing),
+            warnings: bundle.findings.map(\.description) + objections.map(\.description),
             next: (lack == nil ? nextSteps(missing, given) : ["make room there, then plan again"])
-                + bundle.uploadSteps(given), failure: failure)
+                + bundle.uploadSteps(given), failure: objections.first?.failure)
+    }
+
+    private func summary(_ load: Load) -> [(String, String)] {
+        let blobs = groups.flatMap(\.blobs)
+        let mounts = blobs.count { $0.mountFrom != nil }
+        let manifests = groups.reduce(0) { $0 + $1.allManifests.count }
+        var rows = [
+            ("target", load.target.address + (traits.name.isEmpty ? "" : " (\(traits.name))")),
+            ("release", "\(load.bundle.release.product) \(load.bundle.release.version)"),
+            (
+                "to send",
+                "at most \(bytesToSend.asSize): \((blobs.count - mounts).of("blob")), \(manifests.of("manifest"))"
+            ),
+            ("to mount", mounts.of("blob")),
+            ("requests", "about \(requests(load.content))"),
+            (
+                "there already",
+                "\(presentManifests.count.of("manifest")), \(tags.count { $0.action == .equal }.of("tag"))"
+            ),
+        ]
+        if !newRepositories.isEmpty {
+            rows.append(("to create", newRepositories.count.of("repository", "repositories")))
+        }
+        if let seconds = load.expectedSeconds(self) { rows.append(("expected time", "about \(seconds.asDuration)")) }
+        return rows
+    }
+
+    private func json(_ load: Load, _ missing: [String]) -> JSONValue {
+        [
+            "target": .string(load.target.address), "registry": .string(traits.name),
+            "bytesToSend": .int(Int64(clamping: bytesToSend)), "requests": .int(requests(load.content)),
+            "blobs": .int(Int64(groups.reduce(0) { $0 + $1.blobs.count })),
+            "manifests": .int(Int64(groups.reduce(0) { $0 + $1.allManifests.count })),
+            "presentManifests": .int(Int64(presentManifests.count)), "nothingToDo": .bool(isEmpty),
+            "newRepositories": .array(newRepositories.map(JSONValue.string)),
+            "refusedTypes": .array(refusedTypes.map(JSONValue.string)),
+            "denied": .array(
+                traits.denied.map { ["repository": .string($0.repository), "action": .string($0.action)] }),
+            "expectedSeconds": load.expectedSeconds(self).map { .int(Int64($0)) } ?? .null,
+            "missingVolumes": .array(missing.map(JSONValue.string)),
+            "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
+        ]
     }
 }
 
@@ -49,7 +72,8 @@ extension LoadPlan {
     private func nextSteps(_ missing: [String], _ given: GivenArguments) -> [String] {
         guard refusals.isEmpty else { return [] }
         guard missing.isEmpty else { return [VerifiedBundle.addMedia(missing)] }
-        return ["dray-import load \(given.media) \(given.target)" + (movesByOption ? " --replace-tags" : "")]
+        let patterns = movesByOption ? replaced.map { " --replace-tags " + $0.text.shellWord }.joined() : ""
+        return ["dray-import load \(given.media) \(given.target)" + patterns]
     }
 }
 
@@ -64,19 +88,34 @@ extension LoadPlan.Group {
                         "mountFrom": blob.mountFrom.map(JSONValue.string) ?? .null,
                     ]
                 }),
-            "manifests": .array(manifests.map { .string($0.descriptor.digest.description) }),
+            "manifests": .array(allManifests.map { .string($0.digest.description) }),
         ]
     }
 }
 
 extension LoadPlan.TagStep {
-    fileprivate var change: String { before.map { "  \($0) -> \(descriptor.digest)" } ?? "" }
+    fileprivate var change: String {
+        guard let before else { return "" }
+        return "  \(before.digest) -> \(descriptor.digest)" + (action == .move ? ", allowed by \(leave.text)" : "")
+            + (retypes ? "; it changes its media type: removed, then set" : "")
+    }
 
     fileprivate var json: JSONValue {
         [
             "name": .string(name), "digest": .string(descriptor.digest.description),
-            "before": before.map { .string($0.description) } ?? .null, "action": .string(action.rawValue),
+            "before": before.map { .string($0.digest.description) } ?? .null, "action": .string(action.rawValue),
+            "allowedBy": .string(leave.rawValue), "retypes": .bool(retypes),
         ]
+    }
+}
+
+extension LoadPlan.Leave {
+    fileprivate var text: String {
+        switch self {
+        case .nobody: "nobody"
+        case .release: "the release"
+        case .admin: "--replace-tags"
+        }
     }
 }
 

@@ -12,8 +12,12 @@ package struct LoadRun: Sendable {
     package let state: SiteState
     /// Connections.
     package var jobs = 4
-    /// Whether tags that point elsewhere may be moved.
-    package var replaceTags = false
+    /// Which tags that point elsewhere may be moved.
+    package var replaceTags: [TagPattern] = []
+    /// Whether every blob is fetched and hashed at the end.
+    package var isDeep = false
+    /// Bytes that the user says are free at the target.
+    package var freeSpace: UInt64?
     /// Where a second copy of the receipt goes.
     package var receipt: FilePath?
     /// The clock by which metadata expires and the receipt is dated.
@@ -44,6 +48,7 @@ package struct LoadRun: Sendable {
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         receipt.started = now().description
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
+        try target.remember(in: state)
         receipt.finished = now().description
         switch outcome {
         case .success:
@@ -61,15 +66,23 @@ package struct LoadRun: Sendable {
     private func load(
         _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt
     ) throws {
-        let load = try Load(bundle, to: target, jobs: jobs, progress: progress)
+        var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
+        (load.isDeep, load.freeSpace) = (isDeep, freeSpace)
         defer {
             receipt.counts = load.tally.counts
+            let traffic = target.traffic
+            receipt.done = Receipt.Effort(requests: Int64(traffic.requests), bytes: traffic.bytesSent)
             receipt.verifiedObjects = Int64(receipt.counts.pushed.blobs + load.content.manifests.count)
             let manifests = load.content.manifests.values.reduce(UInt64(0)) { $0 + UInt64($1.bytes.count) }
             receipt.verifiedBytes = receipt.counts.pushed.bytes + manifests
         }
+        receipt.packs = bundle.packImages
+        receipt.objects = try load.receiptObjects()
         let plan = try load.plan(replaceTags: replaceTags)
-        try load.carryOut(plan) { try state.accept(bundle.metadata) }
+        receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesToSend)
+        let carriedOut = Swift.Result { try load.carryOut(plan) { try state.accept(bundle.metadata) } }
+        receipt.objects = try load.receiptObjects()
+        try carriedOut.get()
         let counts = load.tally.counts
         receipt.nothingToDo =
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0

@@ -15,8 +15,29 @@ package final class LoadTally: Sendable {
         package var manifestsPresent = 0
         package var tags: [TagRecord] = []
         package var readBack = ReadBackCounts()
+        /// Staging tags that are still there.
+        package var stagingLeft: [String] = []
+        /// What this load put into the target.
+        package var added: Set<Place> = []
+        /// Manifests that their target doesn't list under their subject by itself.
+        var unlisted: [Referrer] = []
 
         package init() {}
+
+        mutating func addPushed(_ place: Place, _ size: Int64) {
+            pushed.add(size)
+            added.insert(place)
+        }
+
+        mutating func addMounted(_ place: Place, _ size: Int64) {
+            mounted.add(size)
+            added.insert(place)
+        }
+
+        mutating func addManifest(_ place: Place) {
+            manifestsSent += 1
+            added.insert(place)
+        }
     }
 
     package struct Amount: Sendable, Equatable {

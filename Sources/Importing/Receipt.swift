@@ -38,6 +38,21 @@ package struct Receipt: Sendable, Equatable {
     package var counts = LoadTally.Counts()
     /// What verification reported beside.
     package var findings: [String] = []
+    /// Everything that the release puts into the target, for checks without media; empty in receipts of version 0.1.
+    package var objects: [ReceiptObject] = []
+    /// The images that each pack names, by the pack's reference.
+    package var packs: [String: [String]] = [:]
+    /// What the plan said and what was needed, in requests and bytes.
+    package var planned = Effort()
+    package var done = Effort()
+
+    /// Requests to the target, and bytes of bodies sent.
+    package struct Effort: Sendable, Equatable {
+        package var requests: Int64 = 0
+        package var bytes: UInt64 = 0
+
+        package init(requests: Int64 = 0, bytes: UInt64 = 0) { (self.requests, self.bytes) = (requests, bytes) }
+    }
 
     package init() {}
 
@@ -74,6 +89,10 @@ package struct Receipt: Sendable, Equatable {
             ],
         ]
         if let message { result["message"] = .string(message) }
+        result["objects"] = .array(objects.map(\.json))
+        result["packs"] = .object(packs.mapValues { .array($0.map(JSONValue.string)) })
+        result["stagingLeft"] = .array(counts.stagingLeft.map(JSONValue.string))
+        (result["planned"], result["done"]) = (planned.json, done.json)
         return .object(result)
     }
 
@@ -101,6 +120,21 @@ package struct Receipt: Sendable, Equatable {
         verifiedBytes = UInt64(try document["verified"]["bytes"].int())
         counts = try LoadTally.Counts(document)
         findings = try document["findings"].elements().map { cursor throws(JSONError) in try cursor.string() }
+        try readAdditions(document)
+    }
+
+    // Members that receipts of version 0.1 lack.
+    private mutating func readAdditions(_ document: JSONCursor) throws {
+        objects = try document.optional("objects")?.elements().map { try ReceiptObject($0) } ?? []
+        counts.added = Set(objects.filter(\.isAdded).map(\.place))
+        for (pack, images) in try document.optional("packs")?.members() ?? [] {
+            packs[pack] = try images.elements().map { cursor throws(JSONError) in try cursor.string() }
+        }
+        counts.stagingLeft =
+            try document.optional("stagingLeft")?.elements().map { cursor throws(JSONError) in try cursor.string() }
+            ?? []
+        planned = try document.optional("planned").map { try Effort($0) } ?? Effort()
+        done = try document.optional("done").map { try Effort($0) } ?? Effort()
     }
 
     /// Reads a receipt's file. Throws `StateError.noReceipt` for any other file.
@@ -126,6 +160,14 @@ package struct Receipt: Sendable, Equatable {
         }
         try file.replaceContents(with: encoded)
         return file
+    }
+}
+
+extension Receipt.Effort {
+    fileprivate var json: JSONValue { ["requests": .int(requests), "bytes": .int(Int64(clamping: bytes))] }
+
+    fileprivate init(_ cursor: JSONCursor) throws {
+        self.init(requests: try cursor["requests"].int(), bytes: UInt64(try cursor["bytes"].int(in: 0...Int64.max)))
     }
 }
 

@@ -13,6 +13,8 @@ package struct RegistryContent: Sendable {
         package let manifests: [Descriptor]
         /// Of all its manifests, each once.
         package let blobs: [Descriptor]
+        /// From where the release, signed, lets its tag move.
+        package var movesFrom: Set<Digest> = []
     }
 
     /// In the order in which their tags are written.

@@ -38,5 +38,17 @@ extension UInt64 {
 
 extension Int {
     /// With a noun, whose plural only adds an s.
-    func of(_ noun: String) -> String { "\(self) \(noun)\(self == 1 ? "" : "s")" }
+    func of(_ noun: String, _ plural: String? = nil) -> String { "\(self) \(self == 1 ? noun : plural ?? noun + "s")" }
+}
+
+extension Double {
+    /// Seconds for people: `45 s`, `12 min`, `3 h 5 min`.
+    var asDuration: String {
+        let seconds = Int(min(max(self, 0), 1e9).rounded(.up))
+        switch seconds {
+        case ..<120: return "\(seconds) s"
+        case ..<7200: return "\((seconds + 59) / 60) min"
+        default: return "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+        }
+    }
 }

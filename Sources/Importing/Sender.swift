@@ -21,49 +21,78 @@ final class Sender {
     /// Sends a blob, unless the target has it. Its bytes go from verified blocks to the target a piece at a time.
     /// `name`: the reference that it is sent for.
     func send(_ blob: LoadPlan.BlobStep, for name: String? = nil) throws {
-        guard try !session.has(blob) else {
-            // it counts neither as done nor as to be done: rate and time left are those of what is sent
-            if blob.mountFrom == nil { load.progress.total.wrappingSubtract(UInt64(blob.size), ordering: .relaxed) }
-            return load.tally.note { $0.skipped.add(blob.size) }
-        }
+        if blob.presence == .implied, try session.has(blob) { return load.tally.note { $0.skipped.add(blob.size) } }
         let count = SentBytes(load.progress, label: "sending \(name ?? blob.repository)")
         let outcome: UploadOutcome
         do {
-            outcome = try session.send(blob) {
-                count.restart()
-                return ObjectBody(stream: try reader.stream(blob.digest), count: count)
+            outcome = try session.send(blob) { offset in
+                count.restart(at: offset)
+                return ObjectBody(stream: try reader.stream(blob.digest), skip: offset, count: count)
             }
         } catch {
-            count.restart()
+            count.restart(at: 0)
             throw error
         }
-        load.tally.note { outcome == .mounted ? $0.mounted.add(blob.size) : $0.pushed.add(blob.size) }
+        let place = Place(blob.repository, blob.digest)
+        switch outcome {
+        case .present:
+            // it counts neither as done nor as to be done: rate and time left are those of what is sent
+            if blob.mayBeSent { load.progress.total.wrappingSubtract(UInt64(blob.size), ordering: .relaxed) }
+            load.tally.note { $0.skipped.add(blob.size) }
+        case .mounted: load.tally.note { $0.addMounted(place, blob.size) }
+        case .uploaded: load.tally.note { $0.addPushed(place, blob.size) }
+        }
     }
 
-    /// Sends a manifest; once more after sending what a registry says is missing below it.
-    func put(_ descriptor: Descriptor, in repository: String) throws {
+    /// Sends a manifest under its digest, or under a staging tag; once more after sending what a registry says is missing below
+    /// it. Everything that it names was sent, mounted or asked for before.
+    func put(_ descriptor: Descriptor, in repository: String, tag: String? = nil) throws {
         guard let manifest = load.content.manifests[descriptor.digest] else {
             throw LoadError.absentContent(reference: repository, digest: descriptor.digest)
         }
+        let place = tag.map { Place(repository, $0) } ?? Place(repository, descriptor.digest)
+        let isListed: Bool
         do {
-            try session.put(manifest, descriptor, in: repository)
+            isListed = try session.put(manifest, descriptor, at: place)
         } catch let error as RegistryError where error.mayLackReferences {
             try sendReferences(of: descriptor, in: repository)
-            try session.put(manifest, descriptor, in: repository)
+            isListed = try session.put(manifest, descriptor, at: place)
         }
         load.progress.add(Int(descriptor.size))
-        load.tally.note { $0.manifestsSent += 1 }
+        load.tally.note { $0.addManifest(Place(repository, descriptor.digest)) }
+        guard let subject = manifest.subject, !isListed else { return }
+        load.tally.note { $0.unlisted.append(Referrer(repository, subject.digest, descriptor)) }
     }
 
-    private func sendReferences(of descriptor: Descriptor, in repository: String) throws {
+    /// Puts a staging manifest that names these blobs.
+    func hold(_ blobs: [Descriptor], at tag: Place) throws {
+        let empty = LoadPlan.BlobStep(
+            repository: tag.repository, digest: Staging.emptyConfiguration.digest, size: 2, mountFrom: nil)
+        _ = try session.send(empty) { offset in BytesBody(Array("{}".utf8).dropFirst(Int(offset))) }
+        let staging = try Staging.manifest(listing: blobs)
+        _ = try session.put(staging.manifest, staging.descriptor, at: tag)
+    }
+
+    /// A registry may have collected blobs meanwhile: each is asked for, and sent where it is gone.
+    func sendReferences(of descriptor: Descriptor, in repository: String) throws {
         for blob in load.content.blobs(of: descriptor.digest) {
-            try send(
-                LoadPlan.BlobStep(repository: repository, digest: blob.digest, size: blob.size, mountFrom: nil))
+            try send(LoadPlan.BlobStep(repository: repository, digest: blob.digest, size: blob.size, mountFrom: nil))
         }
         for child in load.content.children(of: descriptor.digest)
         where try session.manifestDigest(Place(repository, child.digest)) == nil {
             try put(child, in: repository)
         }
+    }
+}
+
+/// A manifest with a subject, in a repository.
+struct Referrer: Hashable, Sendable {
+    let repository: String
+    let subject: Digest
+    let descriptor: Descriptor
+
+    init(_ repository: String, _ subject: Digest, _ descriptor: Descriptor) {
+        (self.repository, self.subject, self.descriptor) = (repository, subject, descriptor)
     }
 }
 
@@ -81,21 +110,48 @@ private final class SentBytes {
         progress.add(count)
     }
 
-    func restart() {
-        progress.done.wrappingSubtract(UInt64(sent), ordering: .relaxed)
-        sent = 0
+    /// What was sent before `offset` stays sent.
+    func restart(at offset: Int64) {
+        let change = Int(offset) - sent
+        if change >= 0 {
+            progress.add(change)
+        } else {
+            progress.done.wrappingSubtract(UInt64(-change), ordering: .relaxed)
+        }
+        sent = Int(offset)
     }
 }
 
-/// An object of the bundle as an upload's body.
+/// An object of the bundle as an upload's body, from an offset on: what is before is read and checked, and not sent.
 private struct ObjectBody: BlobBody {
     let stream: ObjectStream
+    var skip: Int64
     let count: SentBytes
 
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        try Interruption.check()
+        while skip > 0 {
+            try Interruption.check()
+            let wanted = Int(min(skip, Int64(buffer.count)))
+            let read = try unsafe stream.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
+            guard read > 0 else { return 0 }
+            skip -= Int64(read)
+        }
         let read = try unsafe stream.read(into: buffer)
         count.add(read)
         return read
+    }
+}
+
+/// Bytes in memory as a body.
+struct BytesBody: BlobBody {
+    private var rest: ArraySlice<UInt8>
+
+    init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+
+    mutating func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(buffer.count, rest.count)
+        unsafe buffer.copyBytes(from: rest.prefix(count))
+        rest = rest.dropFirst(count)
+        return count
     }
 }

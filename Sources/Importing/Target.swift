@@ -11,6 +11,10 @@ package protocol LoadTarget: Sendable {
     var address: String { get }
     /// Whether certificates of the target are taken unseen.
     var skipsTLSVerify: Bool { get }
+    /// What was learned about it and what went there, for the next load and for the receipt.
+    var traffic: TargetTraffic { get }
+    /// Keeps what was learned about the target for later runs.
+    func remember(in state: SiteState) throws
     /// Makes the target ready to be written, and keeps others from writing while the result lives.
     func open() throws -> FileLock?
     /// How many bytes the target can take; `nil` where it doesn't say, as registries don't.
@@ -19,43 +23,79 @@ package protocol LoadTarget: Sendable {
     func bytesLacking(_ plan: LoadPlan) throws -> UInt64
     /// A connection for one thread.
     func session() throws -> any TargetSession
-    /// Sets tags whose manifests are there, on up to `width` threads; all or some of them when it throws.
+    /// Sets tags whose manifests are there or come with them, on up to `width` threads; all or some of them when it throws.
     func setTags(_ tags: [TagAssignment], width: Int) throws
 }
 
 extension LoadTarget {
+    package var traffic: TargetTraffic { TargetTraffic() }
+    package func remember(in state: SiteState) {}
     package func freeSpace() -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 
-    /// `LoadError.noSpace` where the target says that it has too little room for the plan.
-    func lack(for plan: LoadPlan) throws -> LoadError? {
-        guard let free = try freeSpace() else { return nil }
+    /// `LoadError.noSpace` where the target, or the user for it, says that it has too little room for the plan.
+    func lack(for plan: LoadPlan, saidToBeFree: UInt64? = nil) throws -> LoadError? {
+        guard let free = try saidToBeFree ?? freeSpace() else { return nil }
         let needed = try bytesLacking(plan)
         return needed <= free ? nil : .noSpace(address, needed: needed, free: free)
     }
 }
 
+/// What one run has asked of a target.
+package struct TargetTraffic: Sendable, Equatable {
+    package var requests = 0
+    /// Bytes of bodies sent, repetitions included.
+    package var bytesSent: UInt64 = 0
+    /// Of one connection, as this and earlier runs measured it; `nil` where none did.
+    package var bytesPerSecond: Double?
+
+    package init() {}
+}
+
 /// A tag with the manifest that it gets.
 package struct TagAssignment: Sendable {
     package let repository: String
-    /// `nil` for a manifest that only its digest names.
-    package let tag: String?
+    package let tag: String
     package let manifest: Manifest
     package let descriptor: Descriptor
+    /// Whether the tag must be dropped first.
+    package var retypes = false
 }
 
 /// A target as one thread sees it.
 package protocol TargetSession: AnyObject {
     /// Asks whether the target answers and lets us in.
     func ping() throws
+    /// How the target behaves, and what the login may not do in these repositories with the tags that exist there.
+    func traits(_ question: TraitsQuestion) throws -> TargetTraits
     /// The digest of the manifest under a tag or digest; `nil` when there is none.
     func manifestDigest(_ place: Place) throws -> Digest?
-    /// The manifest's bytes; `nil` when there is none.
-    func manifest(_ place: Place) throws -> [UInt8]?
+    /// The manifest's bytes, which nothing has checked.
+    func manifest(_ place: Place) throws -> ManifestAnswer
     /// Whether the repository has the blob, as far as the target tells without sending it back.
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool
-    /// Stores a blob; `body` gives its bytes anew each time it is called.
-    func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome
-    /// Stores a manifest under its digest.
-    func put(_ manifest: Manifest, _ descriptor: Descriptor, in repository: String) throws
+    /// Whether the repository gives the blob's bytes back as they were.
+    func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool
+    /// Stores a blob that isn't there; `body` gives its bytes from an offset on, anew each time it is called.
+    func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome
+    /// Stores a manifest under a tag or its digest. Returns whether the target keeps the list of its subject's referrers.
+    func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool
+    /// Removes a tag; one that isn't there is fine.
+    func remove(_ tag: Place) throws
+    /// The manifests that are about this one, as the target lists them.
+    func referrers(of subject: Place) throws -> [Digest]
+    /// Lists a manifest among its subject's referrers where the target doesn't do so by itself. One caller for each subject.
+    func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws
+}
+
+/// What a plan wants to know of a target beside its content.
+package struct TraitsQuestion: Sendable {
+    /// Repositories that get something.
+    package var written: [String] = []
+    /// Tags that would point elsewhere.
+    package var moving: [Place] = []
+    /// Whether the release has manifests of Docker's own types.
+    package var hasDockerManifests = false
+
+    package init() {}
 }

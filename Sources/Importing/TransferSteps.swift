@@ -6,7 +6,7 @@ internal import OCI
 /// A plan's transfers with what each of them has to wait for.
 struct TransferSteps: Sendable {
     enum Step: Sendable {
-        case blob(LoadPlan.BlobStep, of: String)
+        case blob(LoadPlan.BlobStep, group: Int)
         case manifest(LoadPlan.ManifestStep)
     }
 
@@ -16,11 +16,11 @@ struct TransferSteps: Sendable {
     /// A blob that is mounted waits for the one it comes from, a manifest for its blobs and children.
     init(_ plan: LoadPlan, _ content: RegistryContent) {
         var numbers: [Place: Int] = [:]
-        for group in plan.groups {
+        for (place, group) in plan.groups.enumerated() {
             for blob in group.blobs {
                 let source = blob.mountFrom.flatMap { numbers[Place($0, blob.digest)] }
                 numbers[Place(blob.repository, blob.digest)] = graph.add(after: [source].compactMap(\.self))
-                steps.append(.blob(blob, of: group.name))
+                steps.append(.blob(blob, group: place))
             }
             for manifest in group.manifests {
                 let digest = manifest.descriptor.digest

@@ -27,4 +27,7 @@ package enum MediaType {
 
     /// Whether `type` is one of `manifests`.
     package static func isManifest(_ type: String) -> Bool { manifests.contains(type) }
+
+    /// Whether it is one of Docker's own manifest types, which not every OCI registry takes.
+    package static func isDocker(_ type: String) -> Bool { type == dockerManifest || type == dockerList }
 }

@@ -4,6 +4,7 @@ internal import Archive
 internal import BundleFormat
 internal import Files
 internal import OCI
+internal import PaletteSources
 internal import SystemPackage
 
 /// Takes in the registry content of a vendor's archive in one pass: an OCI layout in a tar, with any prefix and order.
@@ -17,12 +18,14 @@ struct ArchiveIntake {
         let digest: Digest
         let entries: [Descriptor]
         let graph: ManifestGraph
+        /// What the packs in it name, by layer.
+        let packImages: [Digest: PackImages]
         /// Members that are no part of a layout and go to no registry.
         let otherMembers: Int
     }
 
     /// Takes the archive in, or what an interrupted run has taken in. `ordinal` is that of its items and plain volume; the
-    /// next number keeps the digest of its `index.json`.
+    /// next number keeps the digest of its `index.json`, the one after that of `PackImageNotes`.
     func take(_ path: FilePath, ordinal: Int, size: UInt64, plainName: String?) throws -> Result {
         if let whole = builder.item(ordinal), let index = builder.item(ordinal + 1),
             let bytes = try builder.heldBytes(index.digest)
@@ -30,7 +33,10 @@ struct ArchiveIntake {
             if let plainName { _ = try builder.plainVolume(ordinal, name: plainName) }
             reader.progress.add(Int(clamping: size))
             let (entries, graph) = try walk(bytes, place: path.string)
-            return Result(digest: whole.digest, entries: entries, graph: graph, otherMembers: 0)
+            let notes = try builder.item(ordinal + 2).flatMap { try builder.heldBytes($0.digest) }
+            return Result(
+                digest: whole.digest, entries: entries, graph: graph, packImages: try PackImageNotes(notes).lists,
+                otherMembers: 0)
         }
         let source = try RawSource(path, size: size, reader: reader)
         defer { source.release() }
@@ -42,6 +48,7 @@ struct ArchiveIntake {
         var indexes: [(folder: String, bytes: [UInt8])] = []
         var layout: String?
         var others = 0
+        let notes = PackImageNotes()
         while let entry = try archive.next() {
             guard entry.kind == .file else { continue }
             let parts = entry.name.split(separator: "/")
@@ -53,7 +60,8 @@ struct ArchiveIntake {
                 let digest = Digest(hex: parts[parts.count - 1])
             {
                 layout = layout ?? parts.dropLast(3).joined(separator: "/")
-                let blobs = BlobIntake(builder: builder, reader: reader)
+                var blobs = BlobIntake(builder: builder, reader: reader)
+                blobs.onWhole = notes.note
                 try blobs.take(digest, size: entry.size, place: path.string) { try archive.read(into: $0) }
             } else if parts.last != "oci-layout" {
                 others += 1
@@ -69,9 +77,18 @@ struct ArchiveIntake {
         let (entries, graph) = try walk(index, place: path.string)
         let indexDigest = Digest(of: index)
         try builder.hold(indexDigest, index)
+        let packs = Set(entries.filter(LayoutIndex.isPack).map(\.digest))
+        let layers = graph.manifests.filter { packs.contains($0.descriptor.digest) }.flatMap(\.manifest.blobs)
+        notes.keep(only: layers.map(\.digest))
+        // Before the other two: where those are known, this is.
+        if let bytes = try notes.encoded {
+            try builder.hold(Digest(of: bytes), bytes)
+            builder.finish(item: ordinal + 2, digest: Digest(of: bytes), size: UInt64(bytes.count))
+        }
         builder.finish(item: ordinal, digest: digest, size: size)
         builder.finish(item: ordinal + 1, digest: indexDigest, size: UInt64(index.count))
-        return Result(digest: digest, entries: entries, graph: graph, otherMembers: others)
+        return Result(
+            digest: digest, entries: entries, graph: graph, packImages: notes.lists, otherMembers: others)
     }
 
     private func contents(of archive: ArchiveReader, _ entry: ArchiveEntry, limit: Int) throws -> [UInt8] {

@@ -14,6 +14,8 @@ struct BlobIntake {
 
     let builder: BundleBuilder
     let reader: InputReader
+    /// Called with each blob that comes in one piece, before it is known whether its digest is right.
+    var onWhole: ((Digest, Buffer) throws -> Void)?
 
     /// Takes a blob from a file of a layout.
     func take(_ digest: Digest, size: UInt64, file path: FilePath, place: String) throws {
@@ -77,6 +79,7 @@ struct BlobIntake {
 
     /// Ends with a blob that is held back or whose bytes are there already; judged by its first piece.
     private func takeWhole(_ digest: Digest, size: UInt64, _ buffer: Buffer, place: String) throws -> Bool {
+        if UInt64(buffer.count) == size { try onWhole?(digest, buffer) }
         if UInt64(buffer.count) == size, size <= BlobIntake.heldManifestLength {
             let bytes = buffer.withBytes { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
             if BlobIntake.isHeld(bytes) {

@@ -4,6 +4,8 @@ internal import BundleFormat
 internal import Files
 internal import FoundationEssentials
 internal import OCI
+internal import Palette
+internal import PaletteSources
 internal import SystemPackage
 
 /// An OCI image layout on disk (image-spec 1.1, image-layout.md), with its manifests read.
@@ -41,6 +43,25 @@ struct LayoutFolder {
     /// Where a blob lies.
     func blob(_ digest: Digest) -> FilePath { LayoutFolder.blob(digest, in: path) }
 
+    /// What the packs in it name, by layer. A layer that is too large for a pack's, or no tar, has no entry.
+    func packImages() throws -> [Digest: PackImages] {
+        let packs = Set(entries.filter(LayoutIndex.isPack).map(\.digest))
+        var lists: [Digest: PackImages] = [:]
+        for (descriptor, manifest) in graph.manifests where packs.contains(descriptor.digest) {
+            for layer in manifest.blobs where (1...PackLayer.maximumSize).contains(UInt64(layer.size)) {
+                let file = try OpenFile.reading(blob(layer.digest))
+                let buffer = Buffer(capacity: 1 << 18)
+                var offset: UInt64 = 0
+                lists[layer.digest] = try PackLayer.images {
+                    try file.read(into: buffer, at: offset, length: min(buffer.capacity, Int(layer.size) - Int(offset)))
+                    offset += UInt64(buffer.count)
+                    return buffer.count > 0 ? buffer : nil
+                }
+            }
+        }
+        return lists
+    }
+
     private static func blob(_ digest: Digest, in path: FilePath) -> FilePath {
         path.appending("blobs/sha256").appending(digest.hex)
     }
@@ -71,6 +92,13 @@ enum LayoutIndex {
             throw PackError.notALayout(place, why: "its index.json has no reference \(name)")
         }
         return all.filter { $0.referenceName.map(references.contains) ?? false }
+    }
+
+    /// Whether an entry is a pack by its name.
+    static func isPack(_ entry: Descriptor) -> Bool {
+        // A name that is no reference stops the run when it is delivered.
+        guard let name = entry.referenceName, let source = try? Reference(parsing: name) else { return false }
+        return (try? DeliveredReference(source: source))?.kind == .pack
     }
 
     /// A manifest whose bytes are what its descriptor says.

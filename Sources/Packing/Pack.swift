@@ -25,6 +25,9 @@ package struct PackResult: Sendable {
     package var references: [ReleaseReference] = []
     package var files: [Release.DeliveredFile] = []
     package var warnings: [String] = []
+    /// What packs name and the release lacks: not an error, a site may have it.
+    package var missingImages: [MissingImage] = []
+    package var movesTags: [Release.TagMove] = []
     /// SHA-256 of `1.root.json`, 64 hex digits.
     package var fingerprint = ""
 }
@@ -73,7 +76,7 @@ private struct Packer {
         let place = Digest(of: Array(try final.absolute().string.utf8)).hex
         let done = state.appending("\(place).done")
         if try final.exists() {
-            guard try done.exists(), try done.contents(limit: 1000) == Array(plan.id.hex.utf8) else {
+            guard try done.exists(), try done.contents(limit: 1000) == Array(plan.releaseID.hex.utf8) else {
                 throw PackError.bundleExists(final)
             }
             var result = PackResult(folder: final)
@@ -88,7 +91,7 @@ private struct Packer {
         progress.begin(total: plan.bytesIn)
         var result = try estimatingSpace { try build(journal, &trust) }
         result.wasResumed = !journal.records.isEmpty
-        try done.replaceContents(with: Array(plan.id.hex.utf8))
+        try done.replaceContents(with: Array(plan.releaseID.hex.utf8))
         try partial.rename(to: final)
         try options.out.syncDirectory()
         try journalPath.removeFile()
@@ -140,7 +143,7 @@ private struct Packer {
         let tables = try builder.tables(
             needed: run.composer.neededObjects, prefix: name, place: options.manifest.string)
         let index = tables.encoded(splitter: SplitterName.current)
-        let release = release(run, index: index)
+        let release = try release(run, index: index)
         // The reader's own rules, before anything is signed: what it would refuse must not be published.
         _ = try BundleIndex(parsing: index)
         _ = try Release(parsing: release.encoded)
@@ -152,7 +155,8 @@ private struct Packer {
         result.bytesOnMedia = try partial.totalSize()
         (result.chunks, result.objects) = (tables.chunks.count, tables.objects.count)
         (result.references, result.files) = (release.references, release.files)
-        result.warnings = run.composer.warnings
+        (result.warnings, result.missingImages) = (run.composer.warnings, run.composer.missingImages)
+        result.movesTags = release.movesTags
         result.fingerprint = metadata.root.files[1].map { Digest(of: $0).hex } ?? ""
         return result
     }
@@ -163,7 +167,7 @@ private struct Packer {
         try partial.appending("volumes").removeTree(keeping: Set(tables.volumes.map(\.name)))
     }
 
-    private func release(_ run: PackRun, index: [UInt8]) -> Release {
+    private func release(_ run: PackRun, index: [UInt8]) throws -> Release {
         var release = Release(
             product: plan.release.product, version: plan.release.version, edition: plan.release.edition.rawValue,
             index: Release.IndexFile(
@@ -175,6 +179,9 @@ private struct Packer {
         release.contents = run.composer.contents
         release.files = run.composer.files
         release.references = run.composer.sortedReferences
+        let tags = release.references.filter { $0.tag != nil }
+        release.movesTags = try plan.tagMoves(
+            to: Dictionary(uniqueKeysWithValues: tags.map { ($0.name, $0.descriptor.digest) }))
         release.requirements = run.composer.requirements
         return release
     }

@@ -38,7 +38,7 @@ package struct PackOptions: Sendable {
 
 /// One input of a release with what is known before it is read.
 package struct PlannedInput: Sendable {
-    /// Its place in the plan; even, so that the next number is free for what belongs to it.
+    /// Its place in the plan; a multiple of 4, so that the next three are free for what belongs to it.
     package let ordinal: Int
     package let item: ManifestItem
     /// Bytes: of the file, of a layout's distinct blobs, of a pack's layer.
@@ -50,6 +50,8 @@ package struct PlannedInput: Sendable {
     let pack: PackArtifact?
     /// The digest of the pack's layer, which its member's name needs before its bytes.
     let packLayer: Digest?
+    /// What the pack's values name; `nil` where it has none.
+    let packImages: PackImages?
 }
 
 /// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.
@@ -60,6 +62,11 @@ package struct PackPlan: Sendable {
     package let vendorKeys: [FilePath]
     /// SHA-256 over the inputs with their sizes and times, and over the parameters.
     let id: Digest
+    /// SHA-256 over that and what the release says beside: a finished bundle is of this plan only where it is equal.
+    let releaseID: Digest
+    /// Tags that rightly move.
+    package let movesTags: [ManifestTagMove]
+    let manifestFile: String
     /// Bytes to read.
     package var bytesIn: UInt64 { inputs.reduce(0) { $0 + $1.size } }
     /// Sizes of blobs that are known before anything is read.
@@ -73,7 +80,7 @@ package struct PackPlan: Sendable {
         vendorKeys = manifest.vendorKeys
         var planned: [PlannedInput] = []
         for (number, item) in manifest.items.enumerated() {
-            planned.append(try PlannedInput(item, ordinal: 2 * number, volumeSize: options.volumeSize))
+            planned.append(try PlannedInput(item, ordinal: 4 * number, volumeSize: options.volumeSize))
         }
         inputs = planned.sorted { ($0.stage, $0.ordinal) < ($1.stage, $1.ordinal) }
         try PlanChecks.check(inputs, release: manifest.release)
@@ -85,6 +92,13 @@ package struct PackPlan: Sendable {
             String(options.volumeSize), String(options.level), FrameRules.version, SplitterName.current,
         ]
         id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))
+        (movesTags, manifestFile) = (manifest.movesTags, manifest.file)
+        let moves = movesTags.map { "\($0.name) \($0.from.map(\.hex).sorted().joined(separator: ","))" }.sorted()
+        releaseID = moves.isEmpty ? id : Digest(of: Array(([id.hex] + moves).joined(separator: "\n").utf8))
+        // What only an archive could deliver is known when that was read.
+        if !inputs.contains(where: { $0.item.kind == .bundle && $0.isForRegistry }) {
+            _ = try tagMoves(to: delivered)
+        }
     }
 }
 
@@ -104,13 +118,13 @@ extension PlannedInput {
             let status = try OpenFile.reading(item.path).status()
             size = status.size
             lines.append("\(status.size) \(status.modified)")
-            (layout, pack, packLayer) = (nil, nil, nil)
+            (layout, pack, packLayer, packImages) = (nil, nil, nil, nil)
         case .layout:
             let folder = try LayoutFolder(item.path, references: item.references)
             let manifests = folder.graph.manifests.reduce(UInt64(0)) { $0 + UInt64($1.manifest.bytes.count) }
             size = folder.graph.blobs.reduce(manifests) { $0 + UInt64($1.size) }
             lines.append(Digest(of: folder.indexBytes).hex + " " + (item.references ?? ["*"]).joined(separator: ","))
-            (layout, pack, packLayer) = (folder, nil, nil)
+            (layout, pack, packLayer, packImages) = (folder, nil, nil, nil)
         case .packs:
             let artifact = try PackArtifact.plan(item.path)
             size = artifact.layerSize
@@ -119,7 +133,7 @@ extension PlannedInput {
             try artifact.writeLayer { hash.update($0) }
             let layer = hash.finish()
             lines.append(layer.hex)
-            (layout, pack, packLayer) = (nil, artifact, layer)
+            (layout, pack, packLayer, packImages) = (nil, artifact, layer, try artifact.images())
         }
         let fits = volumeSize == 0 || size <= volumeSize
         isPlain = item.kind.isFile && item.deliver.contains(.file) && (item.plain ?? true) && fits

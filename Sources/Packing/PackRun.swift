@@ -35,6 +35,7 @@ struct PackRun {
             }
         }
         try reader.confirm()
+        composer.settlePacks()
     }
 
     private mutating func takeLayout(_ input: PlannedInput) throws {
@@ -49,7 +50,7 @@ struct PackRun {
             guard try file.exists() else { throw PackError.blobMissing(blob.digest, in: place, of: "a manifest") }
             try blobs.take(blob.digest, size: UInt64(blob.size), file: file, place: place)
         }
-        try composer.add(layout.entries, layout.graph, place: place)
+        try composer.add(layout.entries, layout.graph, lists: layout.packImages(), place: place)
         composer.add(content(input, digest: nil, signature: .notApplicable))
     }
 
@@ -84,6 +85,7 @@ struct PackRun {
                 repository: target.repository, tag: target.tag,
                 descriptor: Descriptor(mediaType: MediaType.manifest, digest: digest, size: Int64(manifest.count)),
                 kind: target.kind.rawValue, source: target.description))
+        composer.add(input.packImages, of: target.description)
         composer.count(blob: layer, size: pack.layerSize)
         composer.count(blob: config, size: UInt64(PackArtifact.config.count))
         composer.count(blob: digest, size: UInt64(manifest.count))
@@ -99,7 +101,7 @@ struct PackRun {
         if result.otherMembers > 0 {
             composer.warn("\(input.item.name): \(result.otherMembers) members are no registry content")
         }
-        try composer.add(result.entries, result.graph, place: input.item.path.string)
+        try composer.add(result.entries, result.graph, lists: result.packImages, place: input.item.path.string)
         if input.item.deliver.contains(.file) {
             if !input.isPlain {
                 _ = try FileIntake(builder: builder, reader: reader).take(input.item.path, size: input.size)

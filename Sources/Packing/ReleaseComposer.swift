@@ -16,6 +16,9 @@ struct ReleaseComposer {
     private var tags: [String: Digest] = [:]
     private var manifestTypes: Set<String> = []
     private var registryBlobs: [Digest: UInt64] = [:]
+    private var packImages = PackImageLists()
+    /// What packs name and the release lacks; known once `settlePacks` was called.
+    private(set) var missingImages: [MissingImage] = []
     /// Lines of the OCI layout's `index.json`.
     private(set) var layoutEntries: [Descriptor] = []
 
@@ -27,16 +30,24 @@ struct ReleaseComposer {
 
     mutating func warn(_ text: String) { warnings.append(text) }
 
-    /// Delivers the entries of a layout with all below them.
-    mutating func add(_ entries: [Descriptor], _ graph: ManifestGraph, place: String) throws {
+    /// Delivers the entries of a layout with all below them. `lists` holds what the packs among them name, by layer.
+    mutating func add(
+        _ entries: [Descriptor], _ graph: ManifestGraph, lists: [Digest: PackImages], place: String
+    ) throws {
         for (descriptor, manifest) in graph.manifests {
             manifestTypes.insert(descriptor.mediaType)
             registryBlobs[descriptor.digest] = UInt64(manifest.bytes.count)
         }
         for blob in graph.blobs { registryBlobs[blob.digest] = UInt64(blob.size) }
         let children = Set(graph.manifests.flatMap { $0.manifest.manifests.map(\.digest) })
+        let manifests = Dictionary(graph.manifests.map { ($0.descriptor.digest, $0.manifest) }) { first, _ in first }
         for entry in entries {
-            if let name = entry.referenceName { try add(entry, name: name) }
+            guard let name = entry.referenceName else { continue }
+            let target = try add(entry, name: name)
+            notePlaces(of: entry.digest, in: target.repository, manifests)
+            if target.kind == .pack, let manifest = manifests[entry.digest] {
+                packImages.add(manifest.blobs.lazy.compactMap { lists[$0.digest] }.first, of: target.description)
+            }
         }
         // After the named ones: a signature may stand before the image that it is about.
         for entry in entries where entry.referenceName == nil && !children.contains(entry.digest) {
@@ -44,13 +55,20 @@ struct ReleaseComposer {
         }
     }
 
-    private mutating func add(_ entry: Descriptor, name: String) throws {
+    private mutating func notePlaces(of digest: Digest, in repository: String, _ manifests: [Digest: Manifest]) {
+        guard let manifest = manifests[digest] else { return }
+        packImages.add(digest, in: repository)
+        for child in manifest.manifests { notePlaces(of: child.digest, in: repository, manifests) }
+    }
+
+    private mutating func add(_ entry: Descriptor, name: String) throws -> DeliveredReference {
         let source = try Reference(parsing: name)
         let target = try DeliveredReference(source: source, type: entry.annotations?[DeliveredReference.typeAnnotation])
         try add(
             ReleaseReference(
                 repository: target.repository, tag: target.tag, descriptor: entry.bare, kind: target.kind.rawValue,
                 source: name, mayMove: target.mayMoveFreely))
+        return target
     }
 
     /// A manifest without a name goes where the manifest is that it is about.
@@ -93,6 +111,16 @@ struct ReleaseComposer {
         tags[older.name] = older.descriptor.digest
         references.append(older)
         warn("\(name) stands in more than one input; the last one has the tag")
+    }
+
+    /// Notes what a pack made of a folder names; `pack` is its delivered name.
+    mutating func add(_ list: PackImages?, of pack: String) { packImages.add(list, of: pack) }
+
+    /// Gives the packs their images, and warns of those that the release lacks. Call it when all inputs were added.
+    mutating func settlePacks() {
+        let findings = packImages.settle(&references)
+        warnings += findings.warnings
+        missingImages = findings.missing
     }
 
     /// Counts a blob that the registry gets.

@@ -47,10 +47,12 @@ package struct DeliveredReference: Hashable, Sendable {
     /// Where a manifest with this source reference goes: an image to its full source path, without Docker Hub's host as
     /// the appliance does; a pack or a bundle definition, known by its repository, to where the appliance keeps those.
     ///
-    /// Without a tag it gets `latest`, or `sha256-<hex>` when the reference has a digest alone. `type` is the value of
-    /// `typeAnnotation`, if there is one. Throws `MappingError` when a registry could not take the path.
+    /// Without a tag it gets `latest`, or `digest-<hex>` when the reference has a digest alone: `sha256-<hex>` is where
+    /// registries without a referrers API keep what refers to that digest (distribution-spec 1.1, "Referrers Tag
+    /// Schema"). `type` is the value of `typeAnnotation`, if there is one. Throws `MappingError` when a registry could
+    /// not take the path.
     package init(source: Reference, type: String? = nil) throws(MappingError) {
-        let tag = source.tag ?? source.digest.map { "sha256-\($0.hex)" } ?? "latest"
+        let tag = source.tag ?? source.digest.map { "digest-\($0.hex)" } ?? "latest"
         let path = DeliveredReference.dockerHubRemoved(from: source.name)
         if let pack = DeliveredReference.pack(in: path) {
             try self.init(pack: pack, version: tag)

@@ -64,6 +64,8 @@ package struct ManifestDocument: Sendable, Equatable {
     /// As written, with their places.
     package let vendorKeys: [VendorKey]
     package let contents: [Item]
+    /// Tags that rightly move, as written.
+    package let movesTags: [ManifestTagMove]
 
     package struct VendorKey: Sendable, Equatable {
         package let path: String
@@ -76,7 +78,7 @@ package struct ManifestDocument: Sendable, Equatable {
         guard bytes.count <= ManifestDocument.maximumSize else { throw reader.failure(.tooLarge(UInt64(bytes.count))) }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw reader.failure(.notUTF8) }
         let root = try reader.mapping(
-            reader.root(of: text), "manifest", known: ["format", "release", "vendorKeys", "contents"])
+            reader.root(of: text), "manifest", known: ["format", "release", "vendorKeys", "contents", "movesTags"])
         let format = try reader.required("format", of: root)
         _ = try reader.matching(format, "format", "1") { $0 == "1" }
         self.file = file
@@ -87,6 +89,7 @@ package struct ManifestDocument: Sendable, Equatable {
             items.append(try reader.item(node))
         }
         contents = items
+        movesTags = try reader.movesTags(root.values["movesTags"])
     }
 }
 

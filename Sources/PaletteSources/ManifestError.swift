@@ -44,6 +44,14 @@ package struct ManifestError: Error, Equatable {
         case sameName(String, other: Int)
         /// Two items name the same file or folder; the other's line.
         case samePath(FilePath, other: Int)
+        /// Two entries of `movesTags` are about one tag; the other's line.
+        case sameTag(String, other: Int)
+        /// A digest that stands twice in one entry of `movesTags`.
+        case sameDigest(String)
+        /// An entry of `movesTags` about a tag that the release doesn't deliver.
+        case tagNotDelivered(String)
+        /// An entry of `movesTags` whose `from` is what the release delivers.
+        case tagStays(String, digest: String)
     }
 
     /// As the user named it.
@@ -87,6 +95,15 @@ extension ManifestError.Problem: CustomStringConvertible {
                 + "first, no dot or space last, at most \(ManifestItem.maximumName) bytes); give another with name:"
         case .sameName(let name, let other):
             return "\"\(name)\" is delivered by the item in line \(other) too; give one of them another name:"
+        case .sameTag(let name, let other):
+            return "\(name) stands in line \(other) too; write one entry with all digests under from:"
+        case .sameDigest(let digest): return "\(digest) is given twice; keep one"
+        case .tagNotDelivered(let name):
+            return
+                "the release doesn't deliver \(name), so it can't move it; correct the tag (pack's JSON output lists "
+                + "what is delivered), or remove the entry"
+        case .tagStays(let name, let digest):
+            return "\(name) is \(digest) in this release; from: is for what it was before"
         case .samePath(let path, let other): return "\(path) is taken by the item in line \(other) already"
         }
     }

@@ -47,6 +47,18 @@ package struct PackArtifact: Sendable {
         }
     }
 
+    /// The images that the folder's `values.yaml` names; `nil` where it has no such file. Throws `FileError`.
+    package func images() throws -> PackImages? {
+        guard let entry = entries.first(where: { $0.path == "values.yaml" && !$0.header.isDirectory }) else {
+            return nil
+        }
+        guard entry.header.size <= UInt64(PackImages.maximumSize) else {
+            return PackImages(tooLarge: entry.header.size)
+        }
+        return try MediaFolder(folder).contents(of: entry.path, limit: PackImages.maximumSize)
+            .map { PackImages(values: $0) }
+    }
+
     private init(_ folder: FilePath, _ metadata: PackMetadata) throws {
         (self.folder, self.metadata) = (folder, metadata)
         let top = TarHeader(

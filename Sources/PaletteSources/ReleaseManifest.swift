@@ -59,6 +59,10 @@ package struct ReleaseManifest: Sendable, Equatable {
     package let vendorKeys: [FilePath]
     /// In the order of the manifest, the files of one pattern sorted bytewise.
     package let items: [ManifestItem]
+    /// Tags that rightly move; whether the release delivers them is known once its inputs are.
+    package let movesTags: [ManifestTagMove]
+    /// The manifest as the user named it, for messages.
+    package let file: String
 
     /// Reads the manifest at `path` and finds what it names. Throws `ManifestError`, and `FileError` when the file
     /// system refuses.
@@ -74,7 +78,7 @@ package struct ReleaseManifest: Sendable, Equatable {
     /// Finds what a manifest names; relative paths begin at `folder`.
     package init(_ document: ManifestDocument, in folder: FilePath) throws {
         let resolver = ManifestResolver(file: document.file, folder: folder)
-        release = document.release
+        (release, movesTags, file) = (document.release, document.movesTags, document.file)
         vendorKeys = try document.vendorKeys.map { key in
             try resolver.file(key.path, at: key.place)
         }

@@ -51,11 +51,14 @@ package enum CertificateChain {
     ) throws(RegistryError) -> [ShownCertificate] {
         let request = Request(method: "CONNECT", url: endpoint.origin)
         guard endpoint.scheme == .https else { throw .wantsTLS(host: endpoint.origin) }
-        var attempts = Attempts(options)
+        var bare = options
+        bare.credentials = nil
+        let registry = try Registry(endpoint, bare)
+        var attempts = Attempts(registry)
         while true {
             let lists: [[String]]
             do throws(TransferFailure) {
-                lists = try EasyHandle().certificates(of: endpoint.origin, options)
+                lists = try EasyHandle().certificates(of: request, Transfer(request, registry), bare)
             } catch {
                 guard case .passing(let failure, let retryAfter) = try error.outcome(request) else {
                     preconditionFailure("a connection alone has no body")

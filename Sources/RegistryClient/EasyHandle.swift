@@ -34,20 +34,18 @@ struct EasyHandle: ~Copyable {
     }
 
     /// Sends a request and waits for its whole answer.
-    func perform(_ request: Request, _ options: RegistryOptions) throws(TransferFailure) -> Response {
-        let isCancelled = request.isCleanUp ? { false } : options.isCancelled
-        guard !isCancelled() else { throw .cancelled }
-        let (size, body) = try EasyHandle.open(request.content)
-        let transfer = Transfer(
-            answerLimit: request.answerLimit, sink: request.sink, stream: body, size: size, isCancelled: isCancelled)
+    func perform(
+        _ request: Request, _ transfer: Transfer, _ options: RegistryOptions
+    ) throws(TransferFailure) -> Response {
+        guard !transfer.isCancelled else { throw .cancelled }
         unsafe curl_easy_reset(curl)  // keeps connections, TLS sessions and the name cache
         unsafe reason[0] = 0
-        setNetwork(options, request, size: size)
+        setNetwork(options, request, size: max(transfer.size, request.digestedBytes))
         setTLS(options, request)
         setCallbacks(transfer)
         var headers = HeaderList()
         for (name, value) in request.headers { headers.append("\(name): \(value)") }
-        set(request, size: size, &headers)
+        set(request, size: transfer.size, &headers)
         let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
         withExtendedLifetime(headers) {}  // libcurl reads the list while it sends
         return try result(code, transfer)
@@ -55,17 +53,17 @@ struct EasyHandle: ~Copyable {
 
     /// Connects, sends nothing, and gives what libcurl says of each certificate that it is shown, that of the server
     /// first. Neither checks them nor shows ours.
-    func certificates(of url: String, _ options: RegistryOptions) throws(TransferFailure) -> [[String]] {
+    func certificates(
+        of request: Request, _ transfer: Transfer, _ options: RegistryOptions
+    ) throws(TransferFailure) -> [[String]] {
         var bare = options
         (bare.credentials, bare.clientCertificate, bare.caCertificate, bare.skipTLSVerify) = (nil, nil, nil, true)
-        let request = Request(method: "GET", url: url)
-        let transfer = Transfer(answerLimit: 0, stream: nil, size: 0, isCancelled: options.isCancelled)
         unsafe curl_easy_reset(curl)
         unsafe reason[0] = 0
         setNetwork(bare, request, size: 0)
         setTLS(bare, request)
         setCallbacks(transfer)
-        set(CURLOPT_URL, url)
+        set(CURLOPT_URL, request.url)
         set(CURLOPT_CERTINFO, 1)
         set(CURLOPT_CONNECT_ONLY, 1)
         let code = withExtendedLifetime(transfer) { unsafe dray_curl_perform(curl) }
@@ -82,17 +80,6 @@ struct EasyHandle: ~Copyable {
                 unsafe next = line.pointee.next
             }
             return lines
-        }
-    }
-
-    private static func open(
-        _ content: Request.Content
-    ) throws(TransferFailure) -> (size: Int64, body: (any BlobBody)?) {
-        guard case .stream(let size, let make) = content else { return (0, nil) }
-        do {
-            return (size, try make())
-        } catch {
-            throw .body(error)
         }
     }
 
@@ -128,7 +115,7 @@ extension EasyHandle {
         set(CURLOPT_LOW_SPEED_LIMIT, 1)
         set(CURLOPT_LOW_SPEED_TIME, options.stallSeconds + Int(size / EasyHandle.slowestDigest))
         set(CURLOPT_UPLOAD_BUFFERSIZE, EasyHandle.uploadBuffer)
-        if case .stream = request.content { return }
+        guard size == 0 else { return }
         if let sink = request.sink {
             set(CURLOPT_TIMEOUT, 5 * options.stallSeconds + Int(sink.size / EasyHandle.slowestDownload))
             return

@@ -8,6 +8,8 @@ package final class Registry: Sendable {
     package let endpoint: Endpoint
     package let options: RegistryOptions
     private let login = Mutex(Login())
+    private let known = Mutex((habits: RegistryHabits(), traffic: Traffic()))
+    let rateLimit: RateLimit?
 
     private struct Login {
         var method = LoginMethod.unknown
@@ -28,10 +30,24 @@ package final class Registry: Sendable {
         guard options.credentials == nil || !isClear else { throw .credentialsInClear(endpoint) }
         self.endpoint = endpoint
         self.options = options
+        rateLimit = options.limitRate.map(RateLimit.init)
     }
 
     /// A connection for one thread; what any of them learns about logging in, all of them use.
     package func connection() -> RegistryConnection { RegistryConnection(self) }
+
+    /// What the registry was found to take: given by the caller at the start, with what was learned at the end.
+    package var habits: RegistryHabits {
+        get { known.withLock { $0.habits } }
+        set { known.withLock { $0.habits = newValue } }
+    }
+
+    /// What was sent so far.
+    package var traffic: Traffic { known.withLock { $0.traffic } }
+
+    func learn(_ change: (inout RegistryHabits) -> Void) { known.withLock { change(&$0.habits) } }
+
+    func count(_ change: (inout Traffic) -> Void) { known.withLock { change(&$0.traffic) } }
 
     /// How the registry wants requests to be authorised, as far as it has said so.
     var method: LoginMethod {

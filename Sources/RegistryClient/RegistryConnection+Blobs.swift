@@ -7,6 +7,34 @@ package enum UploadOutcome: Sendable, Hashable {
     /// The registry took it from another repository; no byte was sent.
     case mounted
     case uploaded
+    /// The repository had it.
+    case present
+}
+
+/// A blob to put into a repository.
+package struct BlobUpload: Sendable, Hashable {
+    /// What is known before the registry is asked.
+    package enum Presence: Sendable, Hashable {
+        case unknown
+        /// Its repository is new, or was just asked for it: sent without asking.
+        case unlikely
+    }
+
+    /// The full name, base included.
+    package var repository: String
+    package var digest: Digest
+    /// Bytes.
+    package var size: Int64
+    /// A repository that has the blob, to mount it from.
+    package var mountFrom: String?
+    package var presence: Presence
+
+    package init(
+        repository: String, digest: Digest, size: Int64, mountFrom: String? = nil, presence: Presence = .unknown
+    ) {
+        (self.repository, self.digest, self.size) = (repository, digest, size)
+        (self.mountFrom, self.presence) = (mountFrom, presence)
+    }
 }
 
 extension RegistryConnection {
@@ -15,154 +43,38 @@ extension RegistryConnection {
     /// Ask only for repositories that will be written: Zot creates them. Zot before 2.1.19 says `nil` for a blob of no
     /// bytes that it has.
     package func blobSize(_ repository: String, _ digest: Digest) throws(RegistryError) -> Int64? {
-        let request = self.request("HEAD", Target("/v2/\(Target.escaped(repository))/blobs/\(digest)"))
-        let response = try send(request, scopes: [.push(repository)])
+        let request = self.request("HEAD", .blob(repository, digest))
+        return try size(in: send(request, scopes: [.push(repository)]), request)
+    }
+
+    /// What an answer to `HEAD` of a blob says.
+    func size(in response: Response, _ request: Request) throws(RegistryError) -> Int64? {
         guard response.status != 404 else { return nil }
         guard response.status == 200, let size = response.header("content-length").flatMap({ Int64($0) }), size >= 0
         else { throw unexpected(response, request, "Content-Length") }
         return size
     }
 
-    /// Puts a blob into a repository: mounted from `mountFrom` where the registry does that, or else sent in one piece.
+    /// Puts a blob into a repository with as few requests as the registry allows (`UploadProgress` decides which), and
+    /// goes on with a session that `RegistryOptions.journal` kept.
     ///
-    /// `body` makes the `size` bytes anew for each time they are sent. What it or its body throws ends the upload and
-    /// comes out unchanged, and the registry has not got the blob; everything else is a `RegistryError`. A lost answer
-    /// is found out by asking before the blob is sent again.
+    /// `body` makes the bytes from an offset on, for each time that they can't be sent on from where they are. What it or
+    /// its body throws ends the upload and comes out unchanged, as does what the journal throws, and the registry has not
+    /// got the blob; everything else is a `RegistryError`.
     package func upload(
-        _ repository: String, _ digest: Digest, size: Int64, mountFrom: String? = nil,
-        body: () throws -> any BlobBody
+        _ blob: BlobUpload, body: (_ offset: Int64) throws -> any BlobBody
     ) throws -> UploadOutcome {
         try withoutActuallyEscaping(body) { body in
-            try upload(Blob(repository: repository, digest: digest, size: size, body: body), mountFrom)
-        }
-    }
-
-    private struct Blob {
-        let repository: String
-        let digest: Digest
-        let size: Int64
-        let body: () throws -> any BlobBody
-
-        var scopes: [String] { [.push(repository)] }
-    }
-
-    private func upload(_ blob: Blob, _ mountFrom: String?) throws -> UploadOutcome {
-        var attempts = Attempts(registry.options)
-        var start = try mountFrom.flatMap { source throws in try mount(blob, from: source) }
-        while true {
-            let session: Target
-            switch try start ?? begin(blob) {
-            case .mounted: return .mounted
-            case .session(let location): session = location
-            }
-            start = nil
-            switch try send(blob, to: session) {
-            case .answer(let response):
-                if try isStored(response, blob, session, &attempts) { return .uploaded }
-            case .passing(let error, let retryAfter):
-                try attempts.wait(after: error, retryAfter)
-                if try blobSize(blob.repository, blob.digest) == blob.size { return .uploaded }
-            case .body(let error): throw error
-            }
-        }
-    }
-
-    /// Whether the registry has the blob now; `false` when its session was gone, which is worth another one: Zot drops
-    /// those that it finds broken or idle.
-    private func isStored(
-        _ response: Response, _ blob: Blob, _ session: Target, _ attempts: inout Attempts
-    ) throws(RegistryError) -> Bool {
-        let request = self.request("PUT", session)
-        guard response.status != 404 else {
-            try attempts.wait(after: missing(response, request), nil)
-            return false
-        }
-        guard [200, 201, 204].contains(response.status) else { throw unexpected(response, request, "an answer 201") }
-        try check(response, request, blob.digest)
-        return true
-    }
-
-    /// Sends the whole blob; when that can't succeed, the session goes.
-    private func send(_ blob: Blob, to session: Target) throws(RegistryError) -> Outcome {
-        let target = session.adding("digest", blob.digest.description)
-        var request = self.request("PUT", target, .stream(size: blob.size, blob.body))
-        request.headers = [("Content-Type", "application/octet-stream")]
-        do throws(RegistryError) {
-            let outcome = try attempt(request, scopes: blob.scopes)
-            if case .body = outcome { cancel(session, blob.scopes) }
-            return outcome
-        } catch {
-            cancel(session, blob.scopes)
-            throw error
-        }
-    }
-
-    /// How an upload begins.
-    private enum Start {
-        case mounted
-        case session(Target)
-    }
-
-    private func begin(_ blob: Blob) throws(RegistryError) -> Start {
-        let request = self.request("POST", .uploads(blob.repository))
-        let response = try send(request, scopes: blob.scopes)
-        guard response.status != 404 else { throw missing(response, request) }
-        guard response.status == 202 else { throw unexpected(response, request, "an answer 202") }
-        return .session(try location(response, request, .uploads(blob.repository)))
-    }
-
-    /// Asks the registry to take the blob from another repository; it may open a session instead. Any refusal is `nil`:
-    /// Harbor and others refuse what they can't do.
-    private func mount(_ blob: Blob, from source: String) throws(RegistryError) -> Start? {
-        let target = Target.uploads(blob.repository).adding("mount", blob.digest.description).adding("from", source)
-        let request = self.request("POST", target)
-        let response: Response
-        do throws(RegistryError) {
-            response = try send(request, scopes: blob.scopes + [.pull(source)])
-        } catch {
-            guard error.isAboutThisRequest else { throw error }
-            return nil
-        }
-        switch response.status {
-        case 201:
-            try check(response, request, blob.digest)
-            return .mounted
-        case 202: return .session(try location(response, request, target))
-        default: return nil
-        }
-    }
-
-    private func location(_ response: Response, _ request: Request, _ target: Target) throws(RegistryError) -> Target {
-        guard let text = response.header("location") else { throw unexpected(response, request, "Location") }
-        guard let location = target.resolving(text, at: endpoint) else { throw .foreignLocation(request.line) }
-        return location
-    }
-
-    /// Ends a session, so that its bytes go at once and not with the registry's next clean-up. Best effort.
-    private func cancel(_ session: Target, _ scopes: [String]) {
-        var request = self.request("DELETE", session)
-        request.isCleanUp = true
-        do {
-            if let authorization = try currentAuthorization(for: scopes) {
-                request.headers = [("Authorization", authorization)]
-            }
-            _ = transfer(request)
-        } catch {
-            return  // without a login the registry's own clean-up has to do
-        }
-    }
-}
-
-extension RegistryError {
-    // Whether another request may fare better than this one.
-    fileprivate var isAboutThisRequest: Bool {
-        switch self {
-        case .refused, .denied, .redirected, .loginRequired, .loginRefused: true
-        default: false
+            var upload = try Upload(blob, on: self, BodyCursor(body))
+            return try upload.run()
         }
     }
 }
 
 extension Target {
     static func uploads(_ repository: String) -> Target { Target("/v2/\(Target.escaped(repository))/blobs/uploads/") }
+
+    static func blob(_ repository: String, _ digest: Digest) -> Target {
+        Target("/v2/\(Target.escaped(repository))/blobs/\(digest)")
+    }
 }

@@ -15,7 +15,7 @@ extension RegistryConnection {
         return try withoutActuallyEscaping(take) { take in
             let reception = BlobReception(position: offset, size: size, take)
             let target = Target("/v2/\(Target.escaped(repository))/blobs/\(digest)")
-            var attempts = Attempts(registry.options)
+            var attempts = Attempts(registry)
             while true {
                 let request = reception.request(self.request("GET", target))
                 switch try attempt(request, scopes: [.pull(repository)]) {

@@ -114,7 +114,7 @@ extension RegistryConnection {
 
     /// The answer's status, refusals and 500 included; waits only for what passes.
     private func status(of request: Request, _ scopes: [String]) throws(RegistryError) -> Int {
-        var attempts = Attempts(registry.options)
+        var attempts = Attempts(registry)
         do throws(RegistryError) {
             while true {
                 switch try attempt(request, scopes: scopes) {

@@ -7,6 +7,8 @@ internal import FoundationEssentials
 package final class RegistryConnection {
     package let registry: Registry
     private let easy = EasyHandle()
+    /// Bytes of a streamed body that the last request sent.
+    private(set) var lastBodyBytes: Int64 = 0
 
     init(_ registry: Registry) { self.registry = registry }
 
@@ -40,7 +42,7 @@ package final class RegistryConnection {
 
     /// Attempts something that streams no body until there is an answer.
     func persistently(_ attempt: () throws(RegistryError) -> Outcome) throws(RegistryError) -> Response {
-        var attempts = Attempts(registry.options)
+        var attempts = Attempts(registry)
         while true {
             switch try attempt() {
             case .answer(let response): return response
@@ -69,8 +71,18 @@ package final class RegistryConnection {
 
     /// Sends a request as it is.
     func transfer(_ request: Request) -> Result<Response, TransferFailure> {
+        let transfer: Transfer
         do throws(TransferFailure) {
-            return .success(try easy.perform(request, registry.options))
+            transfer = try Transfer(request, registry)
+        } catch {
+            return .failure(error)
+        }
+        defer {
+            lastBodyBytes = transfer.bodyBytes
+            registry.count { $0.add(request, bodyBytes: transfer.bodyBytes) }
+        }
+        do throws(TransferFailure) {
+            return .success(try easy.perform(request, transfer, registry.options))
         } catch {
             return .failure(error)
         }
@@ -88,18 +100,19 @@ enum Outcome {
 
 /// Counts the attempts at one thing and waits between them.
 struct Attempts {
-    private let policy: RetryPolicy
-    private let isCancelled: @Sendable () -> Bool
+    private let registry: Registry
     private var count = 0
 
-    init(_ options: RegistryOptions) { (policy, isCancelled) = (options.retry, options.isCancelled) }
+    init(_ registry: Registry) { self.registry = registry }
 
     /// Waits before the next attempt; throws `error` after the last one.
     mutating func wait(after error: RegistryError, _ retryAfter: Duration?) throws(RegistryError) {
         count += 1
+        let policy = registry.options.retry
         guard count < policy.attempts else { throw error }
+        registry.count { $0.retries += 1 }
         let delay = policy.delay(after: count, retryAfter: retryAfter, jitter: .random(in: 0..<1))
-        guard policy.wait(delay, unless: isCancelled) else { throw .cancelled }
+        guard policy.wait(delay, unless: registry.options.isCancelled) else { throw .cancelled }
     }
 }
 

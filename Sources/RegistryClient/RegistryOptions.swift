@@ -44,7 +44,14 @@ package struct RegistryOptions: Sendable {
     /// Seconds without a byte in either direction after which a transfer is given up; a closing upload gets more
     /// (the registry reads the blob again before it answers).
     package var stallSeconds = 60
-    /// Asked during transfers and waits; once true, calls end with `RegistryError.cancelled`.
+    /// Bytes a second that all connections together send of blobs; `nil` for no limit.
+    package var limitRate: Int64?
+    package var upload = UploadRules()
+    /// Where upload sessions are kept for another process; `nil` where each session ends with its upload.
+    package var journal: UploadJournal?
+    /// Seconds that a blob's request may still take to end after cancellation, if it looks as if it could.
+    package var graceSeconds = 10
+    /// Asked during transfers and waits; once true, calls end with `RegistryError.cancelled`, uploads after their grace.
     package var isCancelled: @Sendable () -> Bool = { false }
 
     package init() {}

@@ -25,8 +25,17 @@ package struct RetryPolicy: Sendable {
 
     /// Waits in slices; `false` as soon as `isCancelled` says so.
     func wait(_ delay: Duration, unless isCancelled: () -> Bool) -> Bool {
+        RetryPolicy.wait(delay, sleep) { !isCancelled() }
+    }
+
+    /// Waits in slices while `goesOn` says so, on the machine's clock whatever the policy; `false` when it doesn't.
+    static func waitForReal(_ delay: Duration, while goesOn: () -> Bool) -> Bool {
+        wait(delay, sleepForReal, goesOn)
+    }
+
+    private static func wait(_ delay: Duration, _ sleep: (Duration) -> Void, _ goesOn: () -> Bool) -> Bool {
         var left = delay
-        while !isCancelled() {
+        while goesOn() {
             guard left > .zero else { return true }
             let slice = min(left, .milliseconds(100))
             sleep(slice)

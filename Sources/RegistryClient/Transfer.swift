@@ -30,6 +30,10 @@ struct Request {
     var isOurs = true
     /// Whether it is sent even after cancellation.
     var isCleanUp = false
+    /// How long it may go on after cancellation, if it looks as if it could end in that time.
+    var grace = Duration.zero
+    /// Bytes that the registry may read again before it answers.
+    var digestedBytes: Int64 = 0
 
     var line: RequestLine { RequestLine(method, url) }
 }
@@ -63,45 +67,60 @@ enum TransferFailure: Error {
 final class Transfer {
     private(set) var response = Response()
     private(set) var failure: TransferFailure?
+    /// Bytes of the body that were handed out.
+    private(set) var bodyBytes: Int64 = 0
+    /// Bytes of the whole body, where it is a stream.
+    let size: Int64
+    private let request: Request
+    private let stream: (any BlobBody)?
+    private let registry: Registry
+    private let started = ContinuousClock.now
+    private var deadline: ContinuousClock.Instant?
     private var headerBytes = 0
-    private let answerLimit: Int
-    private let sink: Request.Sink?
-    private let isCancelled: () -> Bool
-    private var stream: (any BlobBody)?
-    private var remaining: Int64
 
     /// More than a registry has to say; libcurl itself would take 300 KB.
     private static let headerLimit = 64 << 10
 
-    init(
-        answerLimit: Int, sink: Request.Sink? = nil, stream: (any BlobBody)?, size: Int64,
-        isCancelled: @escaping () -> Bool
-    ) {
-        self.answerLimit = answerLimit
-        self.sink = sink
-        self.stream = stream
-        self.remaining = size
-        self.isCancelled = isCancelled
+    /// Opens the request's body.
+    init(_ request: Request, _ registry: Registry) throws(TransferFailure) {
+        (self.request, self.registry) = (request, registry)
+        switch request.content {
+        case .none, .bytes: (size, stream) = (0, nil)
+        case .stream(let size, let make):
+            self.size = size
+            do {
+                stream = try make()
+            } catch {
+                throw .body(error)
+            }
+        }
     }
 
     /// Fills libcurl's buffer; `nil` aborts the transfer.
     func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int? {
         guard failure == nil else { return nil }
-        guard remaining > 0 else { return 0 }
-        let wanted = Int(min(Int64(buffer.count), remaining))
+        guard var stream, bodyBytes < size else { return 0 }
+        let wanted = min(buffer.count, Int(clamping: size - bodyBytes), registry.rateLimit?.pieceSize ?? .max)
+        guard mayTake(wanted) else { return nil }
         do {
-            let count = try unsafe stream?.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])) ?? 0
+            let count = try unsafe stream.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
             guard count > 0 else {
-                failure = .bodyTooShort(missing: remaining)
+                failure = .bodyTooShort(missing: size - bodyBytes)
                 return nil
             }
             precondition(count <= wanted, "a body wrote past its buffer")
-            remaining -= Int64(count)
+            bodyBytes += Int64(count)
             return count
         } catch {
             failure = .body(error)
             return nil
         }
+    }
+
+    /// Waits for this piece's turn where there is a limit; `false` when cancelled.
+    private func mayTake(_ count: Int) -> Bool {
+        guard let delay = registry.rateLimit?.wait(for: count) else { return true }
+        return RetryPolicy.waitForReal(delay) { goesOn() }
     }
 
     /// Takes a header line; `false` aborts.
@@ -125,12 +144,12 @@ final class Transfer {
     /// Takes a piece of the body; `false` aborts.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         do {
-            if let sink, try unsafe sink.take(response, RawSpan(_unsafeBytes: bytes)) { return true }
+            if let sink = request.sink, try unsafe sink.take(response, RawSpan(_unsafeBytes: bytes)) { return true }
         } catch {
             failure = .body(error)
             return false
         }
-        guard response.body.count + bytes.count <= answerLimit else {
+        guard response.body.count + bytes.count <= request.answerLimit else {
             failure = .tooLarge
             return false
         }
@@ -140,9 +159,22 @@ final class Transfer {
 
     /// Asked about once a second and with each piece; `false` aborts.
     func goesOn() -> Bool {
-        guard isCancelled() else { return true }
+        guard isCancelled, !mayEndInTime() else { return true }
         failure = failure ?? .cancelled
         return false
+    }
+
+    /// Whether to stop as soon as possible.
+    var isCancelled: Bool { !request.isCleanUp && registry.options.isCancelled() }
+
+    private func mayEndInTime() -> Bool {
+        let now = ContinuousClock.now
+        let deadline = self.deadline ?? now + request.grace
+        self.deadline = deadline
+        let left = size - bodyBytes
+        guard now < deadline, left > 0 else { return now < deadline }
+        // Where what is left takes longer than there is time, every second of it is lost.
+        return Double(left) * ((now - started) / (deadline - now)) <= Double(bodyBytes)
     }
 
     func finish(status: Int, retryAfter: Duration?) -> Response {

@@ -13,11 +13,9 @@ package final class WebService {
         package let body: Data
     }
 
-    private let endpoint: Endpoint
-    private let options: RegistryOptions
+    private let connection: RegistryConnection
     private let secret: (name: String, value: String)
     private let limit: Int
-    private let easy = EasyHandle()
 
     /// Connects to nothing yet. `secret` is a header that authorises every request; `options` say how to connect, and
     /// their credentials are not used. `limit` is in bytes, of one answer.
@@ -30,7 +28,10 @@ package final class WebService {
         guard endpoint.scheme == .https || options.plainHTTP || endpoint.isLoopback && options.proxy == nil else {
             throw .credentialsInClear(endpoint)
         }
-        (self.endpoint, self.options, self.secret, self.limit) = (endpoint, options, secret, limit)
+        var bare = options
+        bare.credentials = nil
+        connection = try Registry(endpoint, bare).connection()
+        (self.secret, self.limit) = (secret, limit)
     }
 
     /// Asks for `path`, which begins with `/` and is appended to the address; again while the failure may pass.
@@ -47,12 +48,13 @@ package final class WebService {
     private func send(
         _ method: String, _ path: String, _ content: Request.Content
     ) throws(RegistryError) -> Answer {
+        let endpoint = connection.endpoint
         let prefix = endpoint.base.isEmpty ? "" : "/" + endpoint.base
         var request = Request(method: method, url: endpoint.origin + prefix + path, content: content)
         request.headers = [("Accept", "application/json"), secret]
         if case .bytes = content { request.headers.append(("Content-Type", "application/json")) }
         request.answerLimit = limit
-        var attempts = Attempts(options)
+        var attempts = Attempts(connection.registry)
         while true {
             switch try attempt(request) {
             case .answer(let response): return Answer(status: response.status, body: Data(response.body))
@@ -63,19 +65,17 @@ package final class WebService {
     }
 
     private func attempt(_ request: Request) throws(RegistryError) -> Outcome {
-        let response: Response
-        do throws(TransferFailure) {
-            response = try easy.perform(request, options)
-        } catch {
-            return try error.outcome(request)
-        }
-        switch response.status {
-        case 300..<400: throw .redirected(request.line, status: response.status)
-        case 408, 429, 500...:
-            // Without its text: a server may repeat the secret.
-            return .passing(
-                .unavailable(request.line, status: response.status, faults: []), retryAfter: response.retryAfter)
-        default: return .answer(response)
+        switch connection.transfer(request) {
+        case .failure(let failure): return try failure.outcome(request)
+        case .success(let response):
+            switch response.status {
+            case 300..<400: throw .redirected(request.line, status: response.status)
+            case 408, 429, 500...:
+                // Without its text: a server may repeat the secret.
+                return .passing(
+                    .unavailable(request.line, status: response.status, faults: []), retryAfter: response.retryAfter)
+            default: return .answer(response)
+            }
         }
     }
 }

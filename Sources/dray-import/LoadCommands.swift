@@ -18,17 +18,42 @@ struct PlanCommand: Command {
 
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
-    @Flag(help: "Plan to move tags that exist with other content.") var replaceTags = false
+    @OptionGroup var leave: LeaveOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
         let target = try target.target()
         let bundle = try media.verified()
-        let load = try Load(bundle, to: target, jobs: self.target.jobs, progress: progress)
-        let plan = try load.plan(replaceTags: replaceTags)
-        let given = GivenArguments(media: media.words, target: self.target.words)
-        return Outcome(try plan.report(bundle, target: target, missing: try load.missingVolumes(plan), given: given))
+        var load = try Load(bundle, to: target, state: media.state.site, jobs: self.target.jobs, progress: progress)
+        load.freeSpace = leave.freeSpace?.bytes
+        let plan = try load.plan(replaceTags: leave.patterns)
+        let given = GivenArguments(media: media.words, target: self.target.words + leave.words)
+        return Outcome(try plan.report(load, missing: try load.missingVolumes(plan), given: given))
     }
+}
+
+/// What the user allows and knows of the target.
+struct LeaveOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Move tags that exist with other content and match repository:tag; * stands for any characters. May be repeated. "
+                + "The receipt records what they were.", valueName: "pattern"))
+    var replaceTags: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What is free at the registry, which can't be asked: 80G. A load that needs more is refused.",
+            valueName: "size"))
+    var freeSpace: ByteSize?
+
+    var patterns: [TagPattern] { replaceTags.map { TagPattern($0) } }
+    /// The options again, for the next command; patterns are added by the plan.
+    var words: [String] { freeSpace.map { ["--free-space", "\($0.bytes)"] } ?? [] }
+}
+
+/// How much of the target is read back.
+enum ReadBackDepth: String, ExpressibleByArgument {
+    case head, deep
 }
 
 extension LoadFailure: ReceiptedError {
@@ -42,7 +67,7 @@ struct LoadCommand: Command {
         discussion: """
             Verifies, then sends what the target hasn't: blobs, manifests, and at the end the tags: images, then packs, then \
             bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. A tag \
-            that exists with other content is refused (14) unless --replace-tags or the release allows it. A receipt is \
+            that exists with other content is refused (14) unless --replace-tags or the signed release allows it. A receipt is \
             written whatever the end. Files that are delivered as files are not loaded: see extract.
 
             \(exitCodeHelp(
@@ -51,8 +76,9 @@ struct LoadCommand: Command {
 
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
-    @Flag(help: "Move tags that exist with other content; the receipt records what they were.")
-    var replaceTags = false
+    @OptionGroup var leave: LeaveOptions
+    @Option(help: "head asks for every blob and its size at the end; deep fetches and hashes every blob.")
+    var readBack = ReadBackDepth.head
     @Option(help: ArgumentHelp("Write the receipt here too.", valueName: "file"), completion: .file())
     var receipt: String?
     @OptionGroup var output: OutputOptions
@@ -60,7 +86,8 @@ struct LoadCommand: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let target = try target.target()
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
-        (run.jobs, run.replaceTags) = (self.target.jobs, replaceTags)
+        (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
+        (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
         let given = GivenArguments(media: media.words, target: self.target.words)
         let unverified = try media.unverified()

@@ -4,6 +4,7 @@ import ArgumentParser
 import BundleFormat
 import CommandLineSupport
 import Files
+import OCI
 import Packing
 import PaletteSources
 import SystemPackage
@@ -82,9 +83,13 @@ struct PackCommand: Command {
             return "  \(input.item.kind.rawValue)  \(input.item.name)  \(size)  \(place)"
         }
         let total = ByteSize(bytes: plan.bytesIn).description
+        let delivered = plan.delivered
+        let moves = plan.movesTags.flatMap { move in
+            move.from.map { "  \(move.name)  \($0) -> \(delivered[move.name].map(\.description) ?? "by an archive")" }
+        }
         return Outcome(
             text: "\(plan.release.folderName): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
-                + lines.joined(separator: "\n"),
+                + (lines + (moves.isEmpty ? [] : ["tags that may move:"] + moves)).joined(separator: "\n"),
             data: PlanData(plan), next: ["the same command without --dry-run packs it"])
     }
 
@@ -129,16 +134,36 @@ private struct PlanData: Encodable {
     let release: String
     let bytesIn: UInt64
     let inputs: [Input]
+    /// `to` is absent where only an archive, read by `pack`, can deliver the tag.
+    let movesTags: [TagMoveData]
 
     init(_ plan: PackPlan) {
         (release, bytesIn) = (plan.release.folderName, plan.bytesIn)
         inputs = plan.inputs.map {
             Input(kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain)
         }
+        let delivered = plan.delivered
+        movesTags = plan.movesTags.flatMap { move in
+            move.from.map {
+                TagMoveData(tag: move.name, from: $0.description, to: delivered[move.name]?.description)
+            }
+        }
     }
 }
 
+private struct TagMoveData: Encodable {
+    /// `<repository>:<tag>`.
+    let tag: String
+    let from: String
+    let to: String?
+}
+
 private struct ResultData: Encodable {
+    struct MissingImageData: Encodable {
+        let pack: String
+        let image: String
+    }
+
     let folder: String
     let alreadyDone: Bool
     let bytesIn: UInt64
@@ -148,6 +173,8 @@ private struct ResultData: Encodable {
     let objects: Int
     let references: [String]
     let files: [String]
+    let missingImages: [MissingImageData]
+    let movesTags: [TagMoveData]
     let fingerprint: String
 
     init(_ result: PackResult) {
@@ -155,6 +182,10 @@ private struct ResultData: Encodable {
         (bytesIn, bytesOnMedia) = (result.bytesIn, result.bytesOnMedia)
         (volumes, chunks, objects) = (result.volumes.map(\.name), result.chunks, result.objects)
         (references, files) = (result.references.map(\.name), result.files.map(\.name))
+        missingImages = result.missingImages.map { MissingImageData(pack: $0.pack, image: $0.image) }
+        movesTags = result.movesTags.map {
+            TagMoveData(tag: $0.name, from: $0.from.description, to: $0.to.description)
+        }
         fingerprint = result.fingerprint
     }
 }

@@ -40,6 +40,12 @@ import Trust
                 descriptor: Descriptor(mediaType: MediaType.index, digest: digest, size: 3), kind: "artifact",
                 source: "b"),
         ]
+        release.references[0].images = ["a/b:1", "c@\(digest)"]
+        release.references[0].fips = true
+        release.movesTags = [
+            Release.TagMove(repository: "spectro-packs/archive/a", tag: "1.0.0", from: Digest(of: [3]), to: digest),
+            Release.TagMove(repository: "spectro-packs/archive/a", tag: "1.0.0", from: Digest(of: [2]), to: digest),
+        ].sorted()
         release.requirements.mediaTypes = [MediaType.manifest]
         release.requirements.largestBlob = 9
         release.requirements.registryBytes = 10
@@ -70,10 +76,44 @@ import Trust
         ("\"sha256\":\"", "\"sha256\":\"A"),
         ("\"size\":7", "\"size\":-7"), ("\"size\":7", "\"size\":7.0"), ("\"digest\":\"sha256:", "\"digest\":\"sha1:"),
         ("library/b", "Library/b"), ("library/b", "../b"), ("\"tag\":\"1.0.0\"", "\"tag\":\"a b\""),
-        ("\"movable\":true", "\"movable\":1"), ("{\"base\"", "{\"product\":\"x\",\"base\""), ("null", "nul"),
+        ("\"movable\":true", "\"movable\":1"), ("\"fips\":true", "\"fips\":\"yes\""),
+        ("\"a/b:1\",", "\"a/b:1\",\"a/b:1\","), ("\"a/b:1\"", "\"z/b:1\""), ("\"a/b:1\"", "\"a/b\""),
+        ("\"a/b:1\"", "\"../b:1\""), ("\"a/b:1\"", "\"a/b@sha256:00\""), ("\"a/b:1\"", "1"),
+        ("\"kind\":\"pack\"", "\"kind\":\"image\""), ("\"images\":[", "\"images\":7,\"x\":["),
+        ("\"to\":\"sha256:4bf5122f", "\"to\":\"sha256:5bf5122f"), ("\"movesTags\":[", "\"movesTags\":[7,"),
+        (
+            "\"repository\":\"spectro-packs/archive/a\",\"tag\":\"1.0.0\",\"to\"",
+            "\"repository\":\"spectro-packs/archive/b\",\"tag\":\"1.0.0\",\"to\""
+        ),
+        ("\"from\":\"sha256:084fed08", "\"from\":\"sha256:f84fed08"), ("{\"base\"", "{\"product\":\"x\",\"base\""),
+        ("null", "nul"),
     ]) func `refuses a value that can't be`(_ old: String, _ new: String) {
         let bytes = ReleaseTests.edited(old, new)
         #expect(throws: (any Error).self) { try Release(parsing: bytes) }
+    }
+
+    @Test func `the moves of a tag are to what the release has, from something else, in order`() throws {
+        var release = ReleaseTests.full()
+        #expect(release.movesTags.map(\.name) == Array(repeating: "spectro-packs/archive/a:1.0.0", count: 2))
+        let moves = release.movesTags
+        for wrong in [Array(moves.reversed()), [moves[0], moves[0]]] {
+            release.movesTags = wrong
+            #expect(throws: (any Error).self) { try Release(parsing: release.encoded) }
+        }
+        release.movesTags = [Release.TagMove(repository: "library/b", tag: "1", from: Digest(of: []), to: moves[0].to)]
+        #expect(throws: (any Error).self) { try Release(parsing: release.encoded) }
+        release.movesTags = [moves[0]]
+        release.movesTags[0].from = moves[0].to
+        #expect(throws: (any Error).self) { try Release(parsing: release.encoded) }
+    }
+
+    @Test func `a release that says nothing of moves and images writes neither`() throws {
+        var release = ReleaseTests.full()
+        release.movesTags = []
+        (release.references[0].images, release.references[0].fips) = (nil, nil)
+        let text = String(decoding: release.encoded, as: UTF8.self)
+        #expect(!text.contains("movesTags") && !text.contains("images") && !text.contains("fips"))
+        #expect(try Release(parsing: release.encoded) == release)
     }
 
     @Test func `refuses a document that is cut off anywhere`() {

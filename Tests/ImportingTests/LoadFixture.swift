@@ -60,7 +60,7 @@ struct Site {
     }
 
     func load(
-        _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: Bool = false, receipt: FilePath? = nil,
+        _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: [TagPattern] = [], receipt: FilePath? = nil,
         jobs: Int = 4
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")

@@ -4,6 +4,7 @@ import BundleFormat
 import Files
 import Importing
 import FoundationEssentials
+import Glibc
 import OCI
 import RegistryClient
 import Support
@@ -92,7 +93,7 @@ struct LoadTests {
         #expect(error.failure == .refused)
         #expect(try server.stored("/blobs/") == before)
 
-        let receipt = try site.load(target, replaceTags: true)
+        let receipt = try site.load(target, replaceTags: [TagPattern("library/*")])
         let tag = try #require(receipt.counts.tags.first { $0.repository == "library/db" })
         #expect(tag.action == "move")
         #expect(tag.before == other.descriptor.digest.description)
@@ -139,7 +140,7 @@ struct LoadTests {
             if count == 5 { #expect((try? run(put))?.status == 0) }
         }
         guard !mayMove else {
-            let tags = try site.load(other, replaceTags: true).counts.tags
+            let tags = try site.load(other, replaceTags: [TagPattern("library/*")]).counts.tags
             let moved = try #require(tags.first { $0.repository == "library/db" })
             #expect(moved.action == "move")
             #expect(moved.before == Digest(of: try file.contents(limit: 1 << 20)).description)
@@ -203,7 +204,7 @@ struct LoadTests {
 
     @Test func `the plan changes nothing, not even a repository's folder`() throws {
         let load = try Load(try site.verified(), to: target, jobs: 4, progress: Progress())
-        let plan = try load.plan(replaceTags: false)
+        let plan = try load.plan()
         #expect(plan.groups.count == 8)
         #expect(try server.stored("").filter { $0.contains("spectro-content") }.isEmpty)
     }
@@ -221,7 +222,10 @@ struct LoadTests {
     @Test func `a second importer is told that one is running`() throws {
         do {
             let lock = try site.state.lock()
-            #expect(throws: LoadError.busy(site.state.path.appending("lock").string)) { try site.load(target) }
+            let error = try #require(throws: LoadError.self) { try site.load(target) }
+            guard case .busy(let path, let holder) = error else { throw error }
+            #expect(path == site.state.path.appending("lock").string)
+            #expect(holder.hasPrefix("process \(getpid()) on "))
             withExtendedLifetime(lock) {}
         }
         #expect(try site.load(target).outcome == "done")

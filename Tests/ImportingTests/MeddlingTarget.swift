@@ -22,6 +22,8 @@ final class MeddlingTarget: LoadTarget {
 
     var address: String { target.address }
     var skipsTLSVerify: Bool { target.skipsTLSVerify }
+    var traffic: TargetTraffic { target.traffic }
+    func remember(in state: SiteState) throws { try target.remember(in: state) }
     func open() throws -> FileLock? { try target.open() }
     func session() throws -> any TargetSession { Session(self, try target.session()) }
     func setTags(_ tags: [TagAssignment], width: Int) throws { try target.setTags(tags, width: width) }
@@ -49,17 +51,28 @@ final class MeddlingTarget: LoadTarget {
         init(_ owner: MeddlingTarget, _ session: any TargetSession) { (self.owner, self.session) = (owner, session) }
 
         func ping() throws { try session.ping() }
+        func traits(_ question: TraitsQuestion) throws -> TargetTraits { try session.traits(question) }
         func manifestDigest(_ place: Place) throws -> Digest? { try session.manifestDigest(place) }
-        func manifest(_ place: Place) throws -> [UInt8]? { try session.manifest(place) }
-        func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try owner.claims(blob.digest) || session.has(blob) }
+        func manifest(_ place: Place) throws -> ManifestAnswer { try session.manifest(place) }
+        func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.has(blob) }
+        func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.givesBack(blob) }
 
-        func send(_ blob: LoadPlan.BlobStep, body: () throws -> any BlobBody) throws -> UploadOutcome {
+        func send(
+            _ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody
+        ) throws -> UploadOutcome {
             owner.noteBlob()
-            return try session.send(blob, body: body)
+            return try owner.claims(blob.digest) ? .present : session.send(blob, body: body)
         }
 
-        func put(_ manifest: Manifest, _ descriptor: Descriptor, in repository: String) throws {
-            try session.put(manifest, descriptor, in: repository)
+        func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool {
+            try session.put(manifest, descriptor, at: place)
+        }
+
+        func remove(_ tag: Place) throws { try session.remove(tag) }
+        func referrers(of subject: Place) throws -> [Digest] { try session.referrers(of: subject) }
+
+        func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {
+            try session.list(referrer, descriptor, about: subject, in: repository)
         }
     }
 }

@@ -13,7 +13,7 @@ struct PlanTests {
     @Test mutating func `an empty target gets everything, children before parents`() throws {
         let (one, two) = (try made.image(["base", "a"]), try made.image(["base", "b"]))
         let both = try made.index([one, two])
-        let plan = LoadPlan(try made.content([reference("x/both", "1", both)]), TargetAnswers(), replaceTags: false)
+        let plan = LoadPlan(try made.content([reference("x/both", "1", both)]), TargetAnswers())
         let group = try #require(plan.groups.first)
         #expect(plan.groups.count == 1)
         #expect(group.manifests.map(\.descriptor) == [one, two, both])
@@ -27,7 +27,7 @@ struct PlanTests {
     @Test mutating func `a second repository mounts what the first has`() throws {
         let (one, two) = (try made.image(["base", "a"]), try made.image(["base", "b"]))
         let content = try made.content([reference("one", "1", one), reference("two", "1", two)])
-        let plan = LoadPlan(content, TargetAnswers(), replaceTags: false)
+        let plan = LoadPlan(content, TargetAnswers())
         #expect(plan.groups[1].blobs.map(\.mountFrom) == ["one", "one", nil])
         #expect(plan.bytesToSend == UInt64(400 + one.size + two.size))
     }
@@ -35,7 +35,7 @@ struct PlanTests {
     @Test mutating func `two tags of one manifest in a repository are one transfer`() throws {
         let image = try made.image(["base"])
         let content = try made.content([reference("x", "1", image), reference("x", "latest", image)])
-        let plan = LoadPlan(content, TargetAnswers(), replaceTags: false)
+        let plan = LoadPlan(content, TargetAnswers())
         #expect(plan.groups.count == 1)
         #expect(plan.tags.map(\.tag) == ["1", "latest"])
     }
@@ -44,12 +44,12 @@ struct PlanTests {
         let (one, two) = (try made.image(["base", "a"]), try made.image(["base", "b"]))
         var answers = TargetAnswers()
         answers.manifests = [Place("one", one.digest)]
-        answers.tags[Place("one", "1")] = one.digest
+        answers.tags[Place("one", "1")] = .init(one.digest)
         let content = try made.content([reference("two", "1", two), reference("one", "1", one)])
-        let plan = LoadPlan(content, answers, replaceTags: false)
+        let plan = LoadPlan(content, answers)
         #expect(plan.groups.map(\.name) == ["two:1"])
         #expect(plan.groups[0].blobs.map(\.mountFrom) == ["one", "one", nil])
-        #expect(plan.presentManifests == 1)
+        #expect(plan.presentManifests == [Place("one", one.digest)])
         #expect(plan.tags.map(\.action) == [.new, .equal])
     }
 
@@ -57,8 +57,8 @@ struct PlanTests {
         let image = try made.image(["base"])
         var answers = TargetAnswers()
         answers.manifests = [Place("x", image.digest)]
-        answers.tags[Place("x", "1")] = image.digest
-        let plan = LoadPlan(try made.content([reference("x", "1", image)]), answers, replaceTags: false)
+        answers.tags[Place("x", "1")] = .init(image.digest)
+        let plan = LoadPlan(try made.content([reference("x", "1", image)]), answers)
         #expect(plan.isEmpty)
         #expect(plan.bytesToSend == 0)
         #expect(plan.neededDigests.isEmpty)
@@ -66,22 +66,19 @@ struct PlanTests {
 
     @Test(
         arguments: [
-            (nil, false, false, LoadPlan.TagAction.new), (nil, true, true, .new), ("same", false, false, .equal),
-            ("same", true, true, .equal), ("other", false, false, .refuse), ("other", true, false, .move),
-            ("other", false, true, .move), ("other", true, true, .move),
-        ] as [(String?, Bool, Bool, LoadPlan.TagAction)])
-    func `what happens to a tag`(_ before: String?, _ mayMove: Bool, _ replace: Bool, _ action: LoadPlan.TagAction) {
+            (nil, .nobody, .new), (nil, .admin, .new), ("same", .nobody, .equal), ("same", .admin, .equal),
+            ("other", .nobody, .refuse), ("other", .release, .move), ("other", .admin, .move),
+        ] as [(String?, LoadPlan.Leave, LoadPlan.TagAction)])
+    func `what happens to a tag`(_ before: String?, _ leave: LoadPlan.Leave, _ action: LoadPlan.TagAction) {
         let digest = { (name: String) in Contents.blob(name).digest }
-        #expect(
-            LoadPlan.action(before: before.map(digest), wanted: digest("same"), mayMove: mayMove, replaceTags: replace)
-                == action)
+        #expect(LoadPlan.action(before: before.map(digest), wanted: digest("same"), leave: leave) == action)
     }
 
     @Test mutating func `a tag that would move is refused with both digests`() throws {
         let (image, other) = (try made.image(["base"]), Contents.blob("other").digest)
         var answers = TargetAnswers()
-        answers.tags[Place("x", "1")] = other
-        let plan = LoadPlan(try made.content([reference("x", "1", image)]), answers, replaceTags: false)
+        answers.tags[Place("x", "1")] = .init(other)
+        let plan = LoadPlan(try made.content([reference("x", "1", image)]), answers)
         #expect(plan.refusals == [LoadError.TagMove(name: "x:1", before: other, digest: image.digest)])
         #expect(LoadError.tagsWouldMove(plan.refusals).failure == .refused)
     }
@@ -98,7 +95,7 @@ struct PlanTests {
         let (one, two) = (try made.image(["base", "a"]), try made.image(["base"]))
         let both = try made.index([one])
         let content = try made.content([reference("x", "1", both), reference("y", "1", two)])
-        let steps = TransferSteps(LoadPlan(content, TargetAnswers(), replaceTags: false), content)
+        let steps = TransferSteps(LoadPlan(content, TargetAnswers()), content)
         let order = OrderedSteps()
         try steps.graph.run(width: 3) { _, step in order.append(step) }
         var done: Set<Place> = []

@@ -140,7 +140,7 @@ struct ToolTests {
         let files = ["--ca-cert", "/etc/passwd", "--username", "a b", "--password-file", "/etc/passwd"]
         let target = ["--to", "oci:\(folder.path)/my layout"] + files
         let planned = try document(
-            try tool(["plan", odd.string, "--state", state, "--replace-tags", "--output", "json"] + target))
+            try tool(["plan", odd.string, "--state", state, "--replace-tags", "*", "--output", "json"] + target))
         let next = try #require(planned.next)
         let load = try #require(next.first)
         for option in ["--ca-cert /etc/passwd", "--username 'a b'", "--state \(state)", "--password-file"] {

@@ -46,6 +46,22 @@ import Testing
         #expect(document.contents[2].signature == .waived && document.contents[2].plain == nil)
     }
 
+    @Test func `reads tags that may move`() throws {
+        let (one, other) = (String(repeating: "0a", count: 32), String(repeating: "0b", count: 32))
+        let document = try parse(
+            good + """
+                movesTags:
+                  - { tag: "library/a:1", from: "sha256:\(one)" }
+                  - tag: b:2
+                    from: [sha256:\(other), sha256:\(one)]
+
+                """)
+        #expect(document.movesTags.map(\.name) == ["library/a:1", "b:2"])
+        let from = document.movesTags.map { $0.from.map { "\($0)" } }
+        #expect(from == [["sha256:\(one)"], ["sha256:\(other)", "sha256:\(one)"]])
+        #expect(document.movesTags[1].place == ManifestPlace(line: 7, column: 5))
+    }
+
     @Test(arguments: Fault.all) func `refuses a faulty manifest at its place`(_ fault: Fault) {
         let expected = ManifestError(
             file: "m.yaml", place: ManifestPlace(line: fault.line, column: fault.column), problem: fault.problem)
@@ -113,6 +129,11 @@ struct Fault: CustomTestStringConvertible, Sendable {
     var testDescription: String { "\(problem)" }
 
     private static func release(_ text: String) -> String { good.replacing(/release: .*/, with: "release: \(text)") }
+    private static let zeros = "sha256:" + String(repeating: "0", count: 64)
+    private static let delivered = "repository:tag as the release delivers it, without the base path"
+    private static func move(_ text: String, _ line: Int, _ column: Int, _ problem: ManifestError.Problem) -> Fault {
+        Fault(good + "movesTags:\n  - \(text)\n", line, column, problem)
+    }
     private static func item(_ text: String) -> String { good + "  - \(text)\n" }
     private static func bad(
         _ key: String, _ value: String, _ expected: String, _ suggestion: String? = nil
@@ -123,6 +144,17 @@ struct Fault: CustomTestStringConvertible, Sendable {
 
     static let all: [Fault] = [
         Fault("", 1, 1, .missingKey("format")),
+        move("{ from: \(zeros) }", 6, 5, .missingKey("tag")), move("{ tag: a:1 }", 6, 5, .missingKey("from")),
+        move("{ tag: a:1, from: [] }", 6, 23, .wrongType(key: "from", expected: "a list of digests, at least one")),
+        move("{ tag: a:1, from: \(zeros), to: b }", 6, 96, .unknownKey("to", suggestion: nil)),
+        move("{ tag: a, from: \(zeros) }", 6, 12, bad("tag", "a", delivered)),
+        move("{ tag: A/b:1, from: \(zeros) }", 6, 12, bad("tag", "A/b:1", delivered)),
+        move("{ tag: h:5000/b:1, from: \(zeros) }", 6, 12, bad("tag", "h:5000/b:1", delivered)),
+        move(
+            "{ tag: a:1, from: sha256:0 }", 6, 23,
+            bad("from", "sha256:0", "a digest, sha256: and 64 hex digits in lower case")),
+        move("{ tag: a:1, from: [\(zeros), \(zeros)] }", 6, 97, .sameDigest(zeros)),
+        move("{ tag: a:1, from: \(zeros) }\n  - { tag: a:1, from: \(zeros) }", 7, 5, .sameTag("a:1", other: 6)),
         Fault("- a", 1, 1, .wrongType(key: "manifest", expected: "a mapping")),
         Fault(good + "extra: 1\n", 5, 1, .unknownKey("extra", suggestion: nil)),
         Fault(good + "vendorkeys: [a]\n", 5, 1, .unknownKey("vendorkeys", suggestion: "vendorKeys")),

@@ -26,7 +26,7 @@ import Testing
         ("docker.io/nginx", "nginx", "latest"),
         ("nginx", "nginx", "latest"),
         ("docker.io.example.org/a:1", "docker.io.example.org/a", "1"),
-        ("ghcr.io/spegel-org/spegel@sha256:\(hex)", "ghcr.io/spegel-org/spegel", "sha256-\(hex)"),
+        ("ghcr.io/spegel-org/spegel@sha256:\(hex)", "ghcr.io/spegel-org/spegel", "digest-\(hex)"),
         ("ghcr.io/spegel-org/spegel:v1@sha256:\(hex)", "ghcr.io/spegel-org/spegel", "v1"),
         ("acme/bundle-definition:1", "acme/bundle-definition", "1"),
         ("spectro-packs/archive/deep/er:1", "spectro-packs/archive/deep/er", "1"),

@@ -93,3 +93,17 @@ extension RegistryOptions {
 func connect(_ url: String, _ options: RegistryOptions = .waiting()) throws -> RegistryConnection {
     try Registry(Endpoint(parsing: url), options).connection()
 }
+
+extension RegistryConnection {
+    /// Sends a blob without asking for it first; `body` makes it from its start, as do all that send it in one piece.
+    func upload(
+        _ repository: String, _ digest: Digest, size: Int64, mountFrom: String? = nil, body: () throws -> any BlobBody
+    ) throws -> UploadOutcome {
+        let blob = BlobUpload(
+            repository: repository, digest: digest, size: size, mountFrom: mountFrom, presence: .unlikely)
+        return try upload(blob) { offset in
+            #expect(offset == 0)
+            return try body()
+        }
+    }
+}

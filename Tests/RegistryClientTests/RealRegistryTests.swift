@@ -200,13 +200,15 @@ struct RealRegistryTests {
         }
     }
 
-    @Test func `a cancelled upload stops and stores nothing`() throws {
+    @Test(arguments: [0, 60])
+    func `a cancelled upload stops and stores nothing, unless it can end in its time of grace`(_ grace: Int) throws {
         let stop = Counter()
         var options = RegistryOptions.waiting()
         options.isCancelled = { stop.count > 0 }
+        options.graceSeconds = grace
         let blob = try Content(count: 16 << 20)
         let connection = try connect(server.url, options)
-        #expect(throws: RegistryError.cancelled) {
+        let upload = {
             try connection.upload("dray/a", blob.digest, size: blob.size) {
                 var body = blob.body
                 body.onRead = { position in
@@ -215,6 +217,11 @@ struct RealRegistryTests {
                 return body
             }
         }
-        #expect(try self.connection.blobSize("dray/a", blob.digest) == nil)
+        if grace == 0 {
+            #expect(throws: RegistryError.cancelled) { try upload() }
+        } else {
+            #expect(try upload() == .uploaded)
+        }
+        #expect(try self.connection.blobSize("dray/a", blob.digest) == (grace == 0 ? nil : blob.size))
     }
 }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Files
+internal import OCI
+internal import Synchronization
+
+extension Load {
+    /// Asks the target for the release's tags and manifests, and decides; changes nothing there.
+    ///
+    /// A manifest is fetched, not only asked for, so that its bytes are checked at once; by its tag where it has one, so that
+    /// one request tells both.
+    package func plan(replaceTags: [TagPattern] = []) throws -> LoadPlan {
+        progress.label = "asking \(target.address)"
+        try target.session().ping()
+        let answers = Mutex(TargetAnswers())
+        let repositories = Dictionary(grouping: content.items, by: \.reference.repository)
+        try spread(repositories.keys.sorted(), width: jobs, target.session) { session, repository in
+            let found = try ask(session, repository, repositories[repository] ?? [])
+            answers.withLock { $0.add(found) }
+        }
+        var result = answers.withLock { $0 }
+        let draft = LoadPlan(content, result, replaceTags: replaceTags)
+        result.traits = try target.session().traits(TraitsQuestion(draft))
+        return LoadPlan(content, result, replaceTags: replaceTags)
+    }
+
+    /// What one repository has of these items.
+    private func ask(
+        _ session: any TargetSession, _ repository: String, _ items: [RegistryContent.Item]
+    ) throws -> TargetAnswers {
+        var answers = TargetAnswers()
+        for tag in Set(items.compactMap { $0.finalTag(content) }).sorted() {
+            let place = Place(repository, tag)
+            switch try session.manifest(place) {
+            case .unknownRepository:
+                answers.newRepositories.insert(repository)
+                return answers
+            case .missing: break
+            case .present(let bytes, let type):
+                let digest = Digest(of: bytes)
+                answers.tags[place] = TargetAnswers.Tagged(digest, mediaType: type)
+                answers.manifests.insert(Place(repository, digest))
+            }
+        }
+        for manifest in Set(items.flatMap { $0.manifests.map(\.digest) }).sorted() {
+            let place = Place(repository, manifest)
+            guard !answers.manifests.contains(place), case .present(let bytes, _) = try session.manifest(place),
+                Digest(of: bytes) == manifest
+            else { continue }
+            answers.manifests.insert(place)
+        }
+        return answers
+    }
+}
+
+extension TargetAnswers {
+    fileprivate mutating func add(_ other: TargetAnswers) {
+        tags.merge(other.tags) { $1 }
+        manifests.formUnion(other.manifests)
+        newRepositories.formUnion(other.newRepositories)
+    }
+}
+
+extension TraitsQuestion {
+    init(_ plan: LoadPlan) {
+        self.init()
+        let tags = plan.tags.filter { $0.action != .equal }
+        written = Set(tags.map(\.repository) + plan.groups.flatMap { $0.blobs.map(\.repository) }).sorted()
+        moving = tags.filter { $0.before != nil }.map { Place($0.repository, $0.tag) }
+        hasDockerManifests = plan.groups.contains { group in
+            group.allManifests.contains { MediaType.isDocker($0.mediaType) }
+        }
+    }
+}

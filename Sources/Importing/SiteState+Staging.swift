@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Files
+internal import OCI
+internal import SystemPackage
+internal import Trust
+
+// Which staging tags exist where, so that a later load can remove what a killed one left.
+extension SiteState {
+    /// Staging tags that may exist at this address.
+    func stagingTags(of address: String) throws -> [Place] {
+        let file = stagingFile(address)
+        guard try file.exists() else { return [] }
+        do {
+            let limit = 64 << 20
+            let document = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
+            return try document["tags"].elements().map { entry in
+                Place(try entry["repository"].string(), try entry["tag"].string())
+            }
+        } catch let error as JSONError {
+            throw StateError.unreadable(file, "\(error)")
+        }
+    }
+
+    /// Notes tags that are about to be set.
+    func addStagingTags(_ tags: [Place], of address: String) throws {
+        let known = try stagingTags(of: address)
+        let added = Set(tags).subtracting(known)
+        guard !added.isEmpty else { return }
+        try setStagingTags(known + added, of: address)
+    }
+
+    /// Notes which are left; none removes the file.
+    func setStagingTags(_ tags: [Place], of address: String) throws {
+        let file = stagingFile(address)
+        guard !tags.isEmpty else { return try file.removeFile() }
+        let entries = tags.map {
+            (
+                name: $0.description,
+                json: ["repository": .string($0.repository), "tag": .string($0.reference)] as JSONValue
+            )
+        }
+        let document: JSONValue = [
+            "address": .string(address), "tags": .array(entries.sorted { $0.name < $1.name }.map(\.json)),
+        ]
+        try file.removingLastComponent().createDirectories()
+        try file.replaceContents(with: document.canonicalBytes)
+    }
+
+    private func stagingFile(_ address: String) -> FilePath { file(in: "staging", of: address) }
+
+    /// The file about a target in one of the state's folders; an address is no file name.
+    func file(in folder: String, of address: String) -> FilePath {
+        path.appending(folder).appending("\(Digest(of: Array(address.utf8)).hex.prefix(16)).json")
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import OCI
+
+/// A name inside a target: repository and tag or digest.
+package struct Place: Hashable, Sendable, CustomStringConvertible {
+    package let repository: String
+    package let reference: String
+
+    package init(_ repository: String, _ reference: String) {
+        (self.repository, self.reference) = (repository, reference)
+    }
+
+    package init(_ repository: String, _ digest: Digest) { self.init(repository, digest.description) }
+
+    /// Whether it names content by digest, not by tag: a tag holds no colon.
+    package var isDigest: Bool { reference.hasPrefix("sha256:") }
+
+    package var description: String { repository + (isDigest ? "@" : ":") + reference }
+}
+
+/// What a target says it has, before anything is sent.
+package struct TargetAnswers: Sendable, Equatable {
+    /// Where a tag points.
+    package struct Tagged: Sendable, Equatable {
+        package var digest: Digest
+        /// Of the manifest, "" where it isn't known.
+        package var mediaType: String
+
+        package init(_ digest: Digest, mediaType: String = "") { (self.digest, self.mediaType) = (digest, mediaType) }
+    }
+
+    /// Where the tags point now, by repository and tag; absent ones are left out.
+    package var tags: [Place: Tagged] = [:]
+    /// The release's manifests that are there by digest, seen with their bytes.
+    package var manifests: Set<Place> = []
+    /// Repositories that the target hasn't got, as far as it says so.
+    package var newRepositories: Set<String> = []
+    package var traits = TargetTraits()
+
+    package init() {}
+}
+
+/// How a target behaves, as far as a plan depends on it.
+package struct TargetTraits: Sendable, Equatable {
+    /// A name and version for people, for example `Zot 2.1.2`.
+    package var name = ""
+    /// Seconds after which it may remove what nothing that is tagged names, while it runs; `nil` where it doesn't.
+    package var collectsAfter: Double?
+    /// Whether a tag may go from one media type to another by a single PUT (Zot until 2.1.2 refuses).
+    package var retypesTags = true
+    /// Whether it is known to refuse Docker's own manifest types.
+    package var refusesDockerManifests = false
+    /// What the login lacks, as far as that could be asked for without a change: folder of repositories and action.
+    package var denied: [Denial] = []
+
+    package init() {}
+
+    /// An action that the login may not do.
+    package struct Denial: Sendable, Hashable {
+        package let repository: String
+        /// `create`, `update` or `delete`.
+        package let action: String
+
+        package init(_ repository: String, _ action: String) { (self.repository, self.action) = (repository, action) }
+    }
+}
+
+/// What a target has under a name.
+package enum ManifestAnswer: Sendable, Equatable {
+    /// Not even the repository.
+    case unknownRepository
+    case missing
+    case present(bytes: [UInt8], mediaType: String)
+}
