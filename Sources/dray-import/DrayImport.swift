@@ -22,7 +22,7 @@ struct DrayImport: ParsableCommand {
         version: toolVersion,
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
-            LoadCommand.self, ExtractCommand.self, ReceiptCommand.self,
+            LoadCommand.self, ExtractCommand.self, ReceiptCommand.self, TargetCommand.self, SyncCommand.self,
         ])
 
     static func main() {
