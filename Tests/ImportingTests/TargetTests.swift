@@ -61,6 +61,21 @@ struct TargetTests {
         #expect(try tool(add + ["--fingerprint", hex] + password()).status == 14)
     }
 
+    @Test(arguments: [("y", Int32(0)), ("n", 15)])
+    func `on a terminal a person compares and decides`(_ answer: String, _ status: Int32) throws {
+        var options = RegistryServer.Options()
+        options.tls = true
+        let server = try RegistryServer(options)
+        let words = ["target", "add", "site", server.url, "--state", state].joined(separator: " ")
+        try write(Array("\(answer)\n".utf8), to: folder.appending("answer"))
+        let result = try run(
+            ["script", "-qec", "'\(SourceTree.tool("dray-import"))' \(words)", "/dev/null"],
+            input: folder.appending("answer"), environment: ["DOCKER_CONFIG": "/nonexistent"])
+        #expect(result.status == status, "\(result.output)")
+        #expect(result.output.contains("the server's own") && result.output.contains("Is it the same?"))
+        #expect(try kept.count == (status == 0 ? 2 : 0))
+    }
+
     @Test func `an authority is trusted where it is given, and its targets are listed, shown and forgotten`() throws {
         let server = try server()
         let authority = try #require(server.certificates).authority.string
