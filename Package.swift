@@ -94,6 +94,9 @@ let package = Package(
         .executableTarget(
             name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
             swiftSettings: settings),
+        .testTarget(
+            name: "ZotContractTests", dependencies: ["Support", "Cryptography", "OCI", "zot-stand-in", systemPackage],
+            exclude: ["Resources"], swiftSettings: settings),
         tests(
             of: "Importing",
             [

@@ -20,6 +20,7 @@ extension Load {
             answers.withLock { $0.add(found) }
         }
         var result = answers.withLock { $0 }
+        result.builds = try state?.packBuilds(of: target.address) ?? [:]
         let draft = LoadPlan(content, result, replaceTags: replaceTags)
         result.traits = try target.session().traits(TraitsQuestion(draft))
         return LoadPlan(content, result, replaceTags: replaceTags)
@@ -68,6 +69,8 @@ extension TraitsQuestion {
         let tags = plan.tags.filter { $0.action != .equal }
         written = Set(tags.map(\.repository) + plan.groups.flatMap { $0.blobs.map(\.repository) }).sorted()
         moving = tags.filter { $0.before != nil }.map { Place($0.repository, $0.tag) }
+        // Which registry it is, isn't known yet: those whose type changes may need it.
+        retyped = tags.filter(\.changesType).map(\.repository)
         hasDockerManifests = plan.groups.contains { group in
             group.allManifests.contains { MediaType.isDocker($0.mediaType) }
         }

@@ -154,7 +154,7 @@ private final class LayoutSession: TargetSession {
 
     func traits(_ question: TraitsQuestion) -> TargetTraits { TargetTraits() }
 
-    func manifest(_ place: Place) throws -> ManifestAnswer {
+    func manifest(_ place: Place) throws -> FoundManifest {
         let named = place.isDigest ? nil : try target.index().digest(named: place.description)
         guard let digest = named ?? (try? Digest(parsing: place.reference)) else { return .missing }
         let path = target.file(of: digest)
@@ -183,10 +183,14 @@ private final class LayoutSession: TargetSession {
         return manifest.subject == nil
     }
 
-    func remove(_ tag: Place) throws { try target.change { $0.remove(named: tag.description) } }
+    func remove(_ place: Place) throws { try target.change { $0.remove(named: place.description) } }
+
+    func tags(of repository: String) throws -> [String] { try target.index().tags(of: repository) }
 
     // A folder's list of referrers is its index (image-spec 1.1, "Image Layout").
-    func referrers(of subject: Place) throws -> [Digest] { try target.index().digests }
+    func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
+        Set(try target.index().digests)
+    }
 
     func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {
         try target.change { $0.set(nil, to: descriptor) }

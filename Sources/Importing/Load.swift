@@ -48,6 +48,7 @@ package struct Load: Sendable {
         let missing = try missingVolumes(plan)
         let lack = try target.lack(for: plan, saidToBeFree: freeSpace)
         let found: [LoadError?] = [
+            plan.otherBuilds.isEmpty ? nil : .otherBuilds(plan.otherBuilds),
             plan.refusals.isEmpty ? nil : .tagsWouldMove(plan.refusals),
             plan.refusedTypes.isEmpty ? nil : .typesRefused(plan.refusedTypes, target.address),
             plan.traits.denied.isEmpty ? nil : .notAllowed(plan.traits.denied, target.address),
@@ -141,7 +142,7 @@ package struct Load: Sendable {
     /// The plan's tags with where they point now. Throws where one has moved that may not.
     private func stepsNow(_ plan: LoadPlan) throws -> [LoadPlan.TagStep] {
         let answers = Mutex(TargetAnswers())
-        answers.withLock { $0.traits = plan.traits }
+        answers.withLock { ($0.traits, $0.builds) = (plan.traits, plan.builds) }
         try spread(plan.tags, width: jobs, target.session) { session, step in
             let place = Place(step.repository, step.tag)
             var now = step.before

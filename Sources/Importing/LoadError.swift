@@ -13,6 +13,8 @@ package enum LoadError: Error, Equatable {
     case tagsWouldMove([TagMove])
     /// The target hasn't what it was sent, after two attempts.
     case notThere([String])
+    /// Packs that this site has as the vendor's other build, FIPS or not, under the same tags; nothing allows that.
+    case otherBuilds([TagMove])
     /// The target doesn't take manifests of these media types; its address.
     case typesRefused([String], String)
     /// The login at this address lacks these permissions.
@@ -43,7 +45,7 @@ extension LoadError: ClassifiedError {
         switch self {
         case .absentContent, .otherBytes: .damaged
         case .missingVolumes: .incomplete
-        case .tagsWouldMove, .typesRefused: .refused
+        case .tagsWouldMove, .otherBuilds, .typesRefused: .refused
         case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
         case .noSuchFile: .usage
@@ -72,6 +74,10 @@ extension LoadError: ClassifiedError {
                 + moves.map { "\($0.name) is \($0.before), the release has \($0.digest)" }.joined(separator: "; ")
                 + "; nothing was changed. Add --replace-tags PATTERN (for example \(moves.first.map { "'\($0.name)'" } ?? "'*'")) to "
                 + "move them"
+        case .otherBuilds(let moves):
+            "FIPS and non-FIPS builds of a pack can't share a tag, and this site has the other build of "
+                + moves.map { "\($0.name) (\($0.before))" }.joined(separator: ", ")
+                + "; nothing was changed. Ask the sender for the release of this site's edition"
         case .typesRefused(let types, let address):
             "\(address) takes no manifests of the types \(types.joined(separator: ", ")); nothing was sent. On Zot its administrator "
                 + "adds \"compat\": [\"docker2s2\"] to \"http\" in Zot's configuration; converting would change digests and break "

@@ -47,6 +47,7 @@ package struct LoadPlan: Sendable, Equatable {
     }
 
     package let traits: TargetTraits
+    let builds: [Place: PackBuild]
     /// The tags that the site admin allows to move.
     let replaced: [TagPattern]
     /// In order; those that need nothing are left out.
@@ -63,7 +64,7 @@ package struct LoadPlan: Sendable, Equatable {
 
     /// `replaceTags`: the tags that the site admin allows to move.
     package init(_ content: RegistryContent, _ answers: TargetAnswers, replaceTags: [TagPattern] = []) {
-        (traits, replaced) = (answers.traits, replaceTags)
+        (traits, builds, replaced) = (answers.traits, answers.builds, replaceTags)
         var planner = Planner(content: content, answers: answers)
         for item in content.items { planner.noteBlobsOfPresentManifests(item) }
         for item in content.items {
@@ -81,7 +82,10 @@ package struct LoadPlan: Sendable, Equatable {
     var movesByOption: Bool { tags.contains { $0.action == .move && $0.leave == .admin } }
 
     /// Tags that nothing allows to move.
-    package var refusals: [LoadError.TagMove] { tags.compactMap(\.refusal) }
+    package var refusals: [LoadError.TagMove] { tags.filter { !$0.isOtherBuild }.compactMap(\.refusal) }
+
+    /// Packs whose tag holds the vendor's other build.
+    package var otherBuilds: [LoadError.TagMove] { tags.filter(\.isOtherBuild).compactMap(\.refusal) }
 
     /// Bytes that go over the network when the target has none of the blobs; mounted ones, and those that a manifest
     /// that is there names, not counted.

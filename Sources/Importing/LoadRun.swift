@@ -83,6 +83,7 @@ package struct LoadRun: Sendable {
         let carriedOut = Swift.Result { try load.carryOut(plan) { try state.accept(bundle.metadata) } }
         receipt.objects = try load.receiptObjects()
         try carriedOut.get()
+        try state.keep(load.content.packBuilds, of: target.address)
         let counts = load.tally.counts
         receipt.nothingToDo =
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0

@@ -87,7 +87,9 @@ struct ReadBack {
             if found != step.descriptor.digest { add(.tag(step)) }
         }
         try spread(Array(referrers), width: load.jobs, session) { session, entry in
-            let listed = Set(try session.referrers(of: entry.key))
+            guard let subject = entry.value.first?.subject else { return }
+            let wanted = Set(entry.value.map(\.descriptor.digest))
+            let listed = try session.referrers(of: subject, in: entry.key.repository, wanted: wanted)
             for referrer in entry.value where !listed.contains(referrer.descriptor.digest) { add(.referrer(referrer)) }
         }
         return missing.withLock { $0 }

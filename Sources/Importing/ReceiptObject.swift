@@ -97,5 +97,8 @@ extension Load {
 
 extension VerifiedBundle {
     /// The images that each pack names, by the pack's reference.
-    var packImages: [String: [String]] { [:] }
+    var packImages: [String: [String]] {
+        let packs = release.references.compactMap { reference in reference.images.map { (reference.name, $0) } }
+        return Dictionary(packs) { $1 }
+    }
 }

@@ -34,6 +34,14 @@ package struct RegistryContent: Sendable {
         items.append(Item(reference: reference, manifests: graph.manifests.map(\.descriptor), blobs: graph.blobs))
     }
 
+    /// Notes from where the release lets a tag move.
+    package mutating func add(_ move: Release.TagMove) {
+        for place in items.indices
+        where items[place].reference.repository == move.repository && items[place].reference.tag == move.tag
+            && items[place].reference.descriptor.digest == move.to
+        { items[place].movesFrom.insert(move.from) }
+    }
+
     /// Every blob and manifest, for the question whether the media hold them.
     package var digests: Set<Digest> {
         Set(items.flatMap { $0.blobs.map(\.digest) }).union(manifests.keys)
@@ -53,6 +61,7 @@ extension RegistryContent {
                 return try Manifest(parsing: .init(bytes), mediaType: descriptor.mediaType)
             }
         }
+        for move in bundle.release.movesTags { add(move) }
         for item in items {
             for descriptor in item.manifests + item.blobs {
                 guard bundle.index.object(descriptor.digest)?.size == UInt64(descriptor.size) else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BundleFormat
+internal import Cryptography
 internal import Files
 internal import FoundationEssentials
 internal import OCI
@@ -8,7 +9,9 @@ package import RegistryClient
 
 /// A registry that speaks the OCI distribution protocol.
 package struct RegistryTarget: LoadTarget {
-    private let registry: Registry
+    let registry: Registry
+    /// Seconds after which a registry that collects while it runs may do so: Zot's `gcDelay`, one hour unless configured.
+    package var gcDelay: Double = 3600
 
     package init(_ registry: Registry) { self.registry = registry }
 
@@ -39,11 +42,11 @@ package struct RegistryTarget: LoadTarget {
 
     package func open() -> FileLock? { nil }
 
-    package func session() -> any TargetSession { RegistrySession(registry) }
+    package func session() -> any TargetSession { RegistrySession(registry, gcDelay: gcDelay) }
 
     package func setTags(_ tags: [TagAssignment], width: Int) throws {
         // A connection for each thread, not for each tag: a handshake costs more than a tag.
-        try spread(tags, width: width, { RegistrySession(registry) }) { session, assignment in
+        try spread(tags, width: width, session) { session, assignment in
             let place = Place(assignment.repository, assignment.tag)
             if assignment.retypes { try session.remove(place) }
             _ = try session.put(assignment.manifest, assignment.descriptor, at: place)
@@ -54,14 +57,52 @@ package struct RegistryTarget: LoadTarget {
 /// One connection to a registry.
 final class RegistrySession: TargetSession {
     private let connection: RegistryConnection
+    private let gcDelay: Double
 
-    init(_ registry: Registry) { connection = registry.connection() }
+    init(_ registry: Registry, gcDelay: Double) {
+        connection = registry.connection()
+        self.gcDelay = gcDelay
+    }
 
     private func full(_ repository: String) -> String { connection.registry.endpoint.repository(repository) }
 
     func ping() throws { try connection.ping() }
 
-    func traits(_ question: TraitsQuestion) throws -> TargetTraits { TargetTraits() }
+    func traits(_ question: TraitsQuestion) throws -> TargetTraits {
+        var traits = TargetTraits()
+        let kind = try connection.kind()
+        traits.name = kind.family == .other ? "" : "\(kind)"
+        traits.collectsAfter = kind.collectsOnline ? gcDelay : nil
+        traits.retypesTags = kind.tagsChangeType ?? true
+        if question.hasDockerManifests { traits.refusesDockerManifests = try connection.refusesDockerManifests() }
+        traits.denied = try denials(question)
+        return traits
+    }
+
+    // One repository stands for its folder: permissions are given by folder, and each question costs a login's check.
+    private func denials(_ question: TraitsQuestion) throws -> [TargetTraits.Denial] {
+        var denied: [TargetTraits.Denial] = []
+        for repository in RegistrySession.samples(question.written, folder: \.parentFolder) {
+            guard try connection.mayCreate(full(repository)) == .denied else { continue }
+            denied.append(TargetTraits.Denial(repository, "create"))
+        }
+        guard denied.isEmpty else { return denied }
+        for tag in RegistrySession.samples(question.moving, folder: \.repository.parentFolder) {
+            guard try connection.mayUpdate(full(tag.repository), tag.reference) == .denied else { continue }
+            denied.append(TargetTraits.Denial(tag.repository, "update"))
+        }
+        for repository in RegistrySession.samples(question.retyped, folder: \.parentFolder) {
+            guard try connection.mayDelete(full(repository)) == .denied else { continue }
+            denied.append(TargetTraits.Denial(repository, "delete"))
+        }
+        return denied
+    }
+
+    /// The first of each folder, at most 16.
+    private static func samples<Element>(_ elements: [Element], folder: (Element) -> String) -> [Element] {
+        var seen: Set<String> = []
+        return Array(elements.filter { seen.insert(folder($0)).inserted }.prefix(16))
+    }
 
     func manifestDigest(_ place: Place) throws -> Digest? {
         switch try state(of: place) {
@@ -81,12 +122,15 @@ final class RegistrySession: TargetSession {
         return place.isDigest ? try unlessBroken(ask) ?? .missing : try ask()
     }
 
-    func manifest(_ place: Place) throws -> ManifestAnswer {
+    func manifest(_ place: Place) throws -> FoundManifest {
         let ask = { [self] () throws(RegistryError) in
-            try connection.manifest(full(place.repository), place.reference)
+            try connection.manifestAnswer(full(place.repository), place.reference)
         }
-        guard let fetched = place.isDigest ? try unlessBroken(ask).flatMap(\.self) : try ask() else { return .missing }
-        return .present(bytes: [UInt8](fetched.bytes), mediaType: fetched.mediaType)
+        return switch place.isDigest ? try unlessBroken(ask) ?? .unknownManifest : try ask() {
+        case .manifest(let fetched): .present(bytes: [UInt8](fetched.bytes), mediaType: fetched.mediaType)
+        case .unknownManifest: .missing
+        case .unknownRepository: .unknownRepository
+        }
     }
 
     /// What the registry answers, or `nil` for 500 each time: after a full disk docker-registry answers so for content whose
@@ -106,7 +150,19 @@ final class RegistrySession: TargetSession {
         } ?? false
     }
 
-    func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try has(blob) }
+    func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool {
+        let hasher = Hasher()
+        do {
+            let isThere = try connection.blob(full(blob.repository), blob.digest, size: blob.size) { bytes in
+                try Interruption.check()
+                hasher.update(bytes)
+            }
+            return isThere && Digest(hashed: hasher.finish()) == blob.digest
+        } catch let error as RegistryError {
+            guard case .malformed = error else { throw error }
+            return false  // another size than it should have
+        }
+    }
 
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
         try connection.upload(
@@ -118,15 +174,37 @@ final class RegistrySession: TargetSession {
     }
 
     func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool {
-        try connection.putManifest(
+        let receipt = try connection.putManifest(
             full(place.repository), place.reference, manifest.bytes, mediaType: manifest.mediaType,
             digest: descriptor.digest)
-        return manifest.subject == nil
+        return manifest.subject == nil || receipt.subjectKept
     }
 
-    func remove(_ tag: Place) throws { try connection.deleteManifest(full(tag.repository), tag.reference) }
+    func remove(_ place: Place) throws { try connection.deleteManifest(full(place.repository), place.reference) }
 
-    func referrers(of subject: Place) throws -> [Digest] { [] }
+    func tags(of repository: String) throws -> [String] { try connection.tags(full(repository)) ?? [] }
 
-    func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {}
+    func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
+        let listed = Set(try connection.referrers(full(repository), subject)?.map(\.digest) ?? [])
+        // Quay has the API and keeps to the fallback tag all the same: what either names counts.
+        guard !listed.isSuperset(of: wanted) else { return listed }
+        guard
+            case .present(let bytes, let type) = try manifest(
+                Place(repository, ReferrersTag.name(for: subject)))
+        else { return listed }
+        return listed.union(try Manifest(parsing: Data(bytes), mediaType: type).manifests.map(\.digest))
+    }
+
+    func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {
+        try connection.ensureReferrer(
+            full(repository), of: subject,
+            ReferrersTag.descriptor(
+                of: referrer.bytes, mediaType: referrer.mediaType, digest: descriptor.digest),
+            digestOf: { Digest(of: [UInt8]($0)) })
+    }
+}
+
+extension String {
+    /// The folder that a repository is in; "" for one at the top.
+    fileprivate var parentFolder: String { lastIndex(of: "/").map { String(self[..<$0]) } ?? "" }
 }

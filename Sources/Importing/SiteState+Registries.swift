@@ -30,6 +30,43 @@ extension SiteState {
         try file.replaceContents(with: [UInt8](encoder.encode(habits)))
     }
 
+    /// The builds of packs that were loaded at this address.
+    func packBuilds(of address: String) throws -> [Place: PackBuild] {
+        let file = file(in: "packs", of: address)
+        guard try file.exists() else { return [:] }
+        do {
+            let limit = 16 << 20
+            let document = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
+            var builds: [Place: PackBuild] = [:]
+            for pack in try document["packs"].elements() {
+                let place = Place(try pack["repository"].string(), try pack["tag"].string())
+                let digest = try pack["digest"]
+                guard let parsed = try? Digest(parsing: digest.string()) else { throw digest.invalid("a digest") }
+                builds[place] = PackBuild(parsed, fips: try pack["fips"].bool())
+            }
+            return builds
+        } catch let error as JSONError {
+            throw StateError.unreadable(file, "\(error)")
+        }
+    }
+
+    /// Notes builds of packs that are at this address now.
+    func keep(_ builds: [Place: PackBuild], of address: String) throws {
+        let known = try packBuilds(of: address)
+        let all = known.merging(builds) { $1 }
+        guard all != known else { return }
+        let packs: [JSONValue] = all.sorted { $0.key.description < $1.key.description }.map { place, build in
+            [
+                "repository": .string(place.repository), "tag": .string(place.reference),
+                "digest": .string(build.digest.description), "fips": .bool(build.fips),
+            ]
+        }
+        let file = file(in: "packs", of: address)
+        try file.removingLastComponent().createDirectories()
+        try file.replaceContents(
+            with: JSONValue.object(["address": .string(address), "packs": .array(packs)]).canonicalBytes)
+    }
+
     /// Sessions at this address, a file for each.
     func uploadJournal(of address: String) -> UploadJournal {
         UploadJournal(
@@ -62,6 +99,17 @@ extension SiteState {
         } catch let error as JSONError {
             throw StateError.unreadable(file, "\(error)")
         }
+    }
+}
+
+extension RegistryContent {
+    /// Packs whose build is known.
+    var packBuilds: [Place: PackBuild] {
+        let builds = items.compactMap { item -> (Place, PackBuild)? in
+            guard let tag = item.reference.tag, let fips = item.reference.fips else { return nil }
+            return (Place(item.reference.repository, tag), PackBuild(item.reference.descriptor.digest, fips: fips))
+        }
+        return Dictionary(builds) { $1 }
     }
 }
 

@@ -35,7 +35,13 @@ extension LoadPlan {
         package let before: TargetAnswers.Tagged?
         package let leave: Leave
         /// Whether the target must drop the tag before it can have it with the new media type.
-        package let retypes: Bool
+        package var retypes: Bool { changesType && !targetRetypesTags }
+        private let targetRetypesTags: Bool
+        /// Whether it names a manifest of another media type now.
+        let changesType: Bool
+        /// Whether it is a pack of which this site has the vendor's other build, FIPS or not, under the same tag. Nothing
+        /// allows that: the registry's relation to cluster profiles would break (Palette's known issues).
+        package let isOtherBuild: Bool
 
         package var name: String { "\(repository):\(tag)" }
 
@@ -64,9 +70,15 @@ extension LoadPlan.TagStep {
         descriptor = item.reference.descriptor
         before = answers.tags[Place(repository, tag)]
         leave = Self.leave(item, tag, before: before?.digest, patterns)
-        action = LoadPlan.action(before: before?.digest, wanted: descriptor.digest, leave: leave)
-        let isOther = before.map { [descriptor] in !$0.mediaType.isEmpty && $0.mediaType != descriptor.mediaType }
-        retypes = action == .move && isOther == true && !answers.traits.retypesTags
+        let wanted = LoadPlan.action(before: before?.digest, wanted: descriptor.digest, leave: leave)
+        let build = answers.builds[Place(repository, tag)].flatMap { [before] in $0.digest == before?.digest ? $0 : nil
+        }
+        isOtherBuild = wanted != .equal && build.map { $0.fips != (item.reference.fips ?? $0.fips) } ?? false
+        action = isOtherBuild ? .refuse : wanted
+        let isOther =
+            before.map { [descriptor] in !$0.mediaType.isEmpty && $0.mediaType != descriptor.mediaType } ?? false
+        changesType = action == .move && isOther
+        targetRetypesTags = answers.traits.retypesTags
     }
 
     private static func leave(

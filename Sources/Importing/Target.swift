@@ -71,7 +71,7 @@ package protocol TargetSession: AnyObject {
     /// The digest of the manifest under a tag or digest; `nil` when there is none.
     func manifestDigest(_ place: Place) throws -> Digest?
     /// The manifest's bytes, which nothing has checked.
-    func manifest(_ place: Place) throws -> ManifestAnswer
+    func manifest(_ place: Place) throws -> FoundManifest
     /// Whether the repository has the blob, as far as the target tells without sending it back.
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool
     /// Whether the repository gives the blob's bytes back as they were.
@@ -80,10 +80,13 @@ package protocol TargetSession: AnyObject {
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome
     /// Stores a manifest under a tag or its digest. Returns whether the target keeps the list of its subject's referrers.
     func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool
-    /// Removes a tag; one that isn't there is fine.
-    func remove(_ tag: Place) throws
-    /// The manifests that are about this one, as the target lists them.
-    func referrers(of subject: Place) throws -> [Digest]
+    /// Removes a tag, or a manifest by its digest; one that isn't there is fine.
+    func remove(_ place: Place) throws
+    /// All tags of a repository; none where it isn't there.
+    func tags(of repository: String) throws -> [String]
+    /// The manifests that are about this one, as the target lists them; asks on until the wanted ones are found or nothing
+    /// is left to ask.
+    func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest>
     /// Lists a manifest among its subject's referrers where the target doesn't do so by itself. One caller for each subject.
     func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws
 }
@@ -94,6 +97,8 @@ package struct TraitsQuestion: Sendable {
     package var written: [String] = []
     /// Tags that would point elsewhere.
     package var moving: [Place] = []
+    /// Repositories in which a tag must be dropped first.
+    package var retyped: [String] = []
     /// Whether the release has manifests of Docker's own types.
     package var hasDockerManifests = false
 

@@ -37,8 +37,19 @@ package struct TargetAnswers: Sendable, Equatable {
     /// Repositories that the target hasn't got, as far as it says so.
     package var newRepositories: Set<String> = []
     package var traits = TargetTraits()
+    /// Builds of packs that this site loaded here before.
+    package var builds: [Place: PackBuild] = [:]
 
     package init() {}
+}
+
+/// A pack as this site loaded it.
+package struct PackBuild: Sendable, Equatable {
+    package var digest: Digest
+    /// Whether it is of the vendor's FIPS build.
+    package var fips: Bool
+
+    package init(_ digest: Digest, fips: Bool) { (self.digest, self.fips) = (digest, fips) }
 }
 
 /// How a target behaves, as far as a plan depends on it.
@@ -67,7 +78,7 @@ package struct TargetTraits: Sendable, Equatable {
 }
 
 /// What a target has under a name.
-package enum ManifestAnswer: Sendable, Equatable {
+package enum FoundManifest: Sendable, Equatable {
     /// Not even the repository.
     case unknownRepository
     case missing

@@ -52,13 +52,13 @@ package enum CertificateChain {
         let request = Request(method: "CONNECT", url: endpoint.origin)
         guard endpoint.scheme == .https else { throw .wantsTLS(host: endpoint.origin) }
         var bare = options
-        bare.credentials = nil
+        (bare.credentials, bare.clientCertificate, bare.caCertificate, bare.skipTLSVerify) = (nil, nil, nil, true)
         let registry = try Registry(endpoint, bare)
         var attempts = Attempts(registry)
         while true {
             let lists: [[String]]
             do throws(TransferFailure) {
-                lists = try EasyHandle().certificates(of: request, Transfer(request, registry), bare)
+                lists = try EasyHandle().certificates(of: registry)
             } catch {
                 guard case .passing(let failure, let retryAfter) = try error.outcome(request) else {
                     preconditionFailure("a connection alone has no body")

@@ -52,16 +52,14 @@ struct EasyHandle: ~Copyable {
     }
 
     /// Connects, sends nothing, and gives what libcurl says of each certificate that it is shown, that of the server
-    /// first. Neither checks them nor shows ours.
-    func certificates(
-        of request: Request, _ transfer: Transfer, _ options: RegistryOptions
-    ) throws(TransferFailure) -> [[String]] {
-        var bare = options
-        (bare.credentials, bare.clientCertificate, bare.caCertificate, bare.skipTLSVerify) = (nil, nil, nil, true)
+    /// first. The registry's options must check no certificate and show none.
+    func certificates(of registry: Registry) throws(TransferFailure) -> [[String]] {
+        let request = Request(method: "GET", url: registry.endpoint.origin, answerLimit: 0)
+        let transfer = try Transfer(request, registry)
         unsafe curl_easy_reset(curl)
         unsafe reason[0] = 0
-        setNetwork(bare, request, size: 0)
-        setTLS(bare, request)
+        setNetwork(registry.options, request, size: 0)
+        setTLS(registry.options, request)
         setCallbacks(transfer)
         set(CURLOPT_URL, request.url)
         set(CURLOPT_CERTINFO, 1)

@@ -13,7 +13,7 @@ package struct FetchedManifest: Sendable {
 }
 
 /// What a registry answers when it is asked for a manifest.
-package enum ManifestResponse: Sendable {
+package enum ManifestAnswer: Sendable {
     case manifest(FetchedManifest)
     case unknownManifest
     /// The registry says that it has no such repository; not all of them tell.
@@ -40,12 +40,12 @@ extension RegistryConnection {
     ///
     /// `repository` is the full name, base included, here and in every call.
     package func manifest(_ repository: String, _ reference: String) throws(RegistryError) -> FetchedManifest? {
-        guard case .manifest(let manifest) = try manifestResponse(repository, reference) else { return nil }
+        guard case .manifest(let manifest) = try manifestAnswer(repository, reference) else { return nil }
         return manifest
     }
 
     /// As `manifest`, and tells an unknown repository (404 NAME_UNKNOWN) from an unknown manifest.
-    package func manifestResponse(_ repository: String, _ reference: String) throws(RegistryError) -> ManifestResponse {
+    package func manifestAnswer(_ repository: String, _ reference: String) throws(RegistryError) -> ManifestAnswer {
         var request = self.request("GET", .manifest(repository, reference))
         request.headers = [RegistryConnection.acceptManifests]
         request.answerLimit = Manifest.maximumSize

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// What a registry was found to take. Kept by the caller between runs; `nil` is what is not known yet.
-package struct RegistryHabits: Sendable, Equatable, Codable {
+package struct RegistryHabits: Sendable, Hashable, Codable {
     /// Whether a blob can be sent with the first `POST` (201), or that only opens a session (202).
     package var takesSinglePost: Bool?
     /// Whether a blob sent in several `PATCH` requests was stored.

@@ -214,7 +214,8 @@ extension Upload {
         case (.ask, .unavailable(_, 500, _)), (.verify, .unavailable(_, 500, _)): .absent
         case (.patch, .unavailable(_, 501, _)), (.single, .unavailable(_, 501, _)), (.mount, .unavailable(_, 501, _)):
             .refused(.unsupported)
-        case (_, .unavailable), (_, .unreachable): .lost
+        case (_, .unavailable): .busy
+        case (_, .unreachable): .lost
         default: .failed([.access, .policy].contains(error.kind) ? .usable : .useless)
         }
     }

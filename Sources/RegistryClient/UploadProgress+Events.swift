@@ -12,7 +12,10 @@ extension UploadProgress {
         case (_, .cancelled), (_, .failed(.usable)): stop(keeping: true)
         case (_, .failed(.useless)): stop()
         case (_, .failed(.gone)), (_, .ended): endSession(then: .fail)
-        case (_, .lost): lose(habits)
+        case (_, .lost):
+            noteLostBody(habits)
+            askAgain()
+        case (_, .busy): askAgain()
         case (_, .refused(let refusal)): refuse(refusal, &habits)
         case (_, .stored): store(&habits)
         case (_, .accepted(let smallestChunk)): accept(smallestChunk, &habits)
@@ -88,8 +91,8 @@ extension UploadProgress {
         if range == nil {
             avoidsSinglePost = habits.takesSinglePost != true
             stage = .begin
-        } else if range == size..<size, size > 0 {
-            stage = .send  // the session may still be open: close it again
+        } else if range == size..<size, size > 0, hasSession {
+            stage = .send  // close it again
         } else {
             restart()
         }
@@ -98,7 +101,7 @@ extension UploadProgress {
 
 // Lost answers, and sessions asked for.
 extension UploadProgress {
-    private mutating func lose(_ habits: RegistryHabits) {
+    private mutating func noteLostBody(_ habits: RegistryHabits) {
         switch stage {
         case .patch(let range):
             lostBodies += 1
@@ -110,6 +113,9 @@ extension UploadProgress {
             if lostBodies >= 2 { limit = min(limit, max(size / 2, rules.floor(habits))) }
         default: break
         }
+    }
+
+    private mutating func askAgain() {
         guard mayTryAgain() else { return }
         switch stage {
         case .single: stage = .verify(after: nil)
@@ -185,7 +191,9 @@ extension UploadProgress {
         refusedChunks += 1
         if refusal == .otherBytes { habits.doubtChunks() }
         if refusal == .otherBytes || refusedChunks >= 2 { avoidsChunks = true }
-        if mayTryAgain() { restart() }
+        guard mayTryAgain() else { return }
+        guard refusal != .gone else { return stage = .verify(after: size..<size) }  // libcurl may have sent it twice
+        restart()
     }
 
     private mutating func refuseWhole(_ range: Range<Int64>, _ refusal: Refusal, _ habits: inout RegistryHabits) {

@@ -4,8 +4,8 @@
 ///
 /// The caller carries `next` out, gives what came of it to `take`, and so on until `finish` or `fail`. Nothing is tried
 /// more often than `UploadRules.attempts` without progress, which is an offset that was never reached before.
-struct UploadProgress: Equatable {
-    enum Action: Equatable {
+struct UploadProgress: Hashable {
+    enum Action: Hashable {
         /// `HEAD` of the blob: 200 with its size, or not.
         case ask
         case mount(from: String)
@@ -37,8 +37,10 @@ struct UploadProgress: Equatable {
         case stands(at: Int64?)
         /// An answer that is about this request.
         case refused(Refusal)
-        /// No answer, or one that may pass.
+        /// No answer came.
         case lost
+        /// An answer that may pass: 429, 503.
+        case busy
         /// The caller wants to stop, before the next action or in the middle of this one.
         case cancelled
         /// What no repetition changes, and what the session is worth now.
@@ -69,13 +71,13 @@ struct UploadProgress: Equatable {
     }
 
     /// How it ends, or goes on, after a session has been cancelled.
-    enum Ending: Equatable {
+    enum Ending: Hashable {
         case again
         case finish(UploadOutcome)
         case fail
     }
 
-    enum Stage: Equatable {
+    enum Stage: Hashable {
         /// No session is open: to be decided how to begin.
         case begin
         /// A session is open at `offset`: to be decided how much to send.
@@ -173,7 +175,7 @@ struct UploadProgress: Equatable {
 }
 
 /// The bounds that an upload keeps to; tests scale them down.
-package struct UploadRules: Sendable, Equatable {
+package struct UploadRules: Sendable, Hashable {
     /// A request with a body should end within this many seconds at the measured speed: newer Zot cuts it after 60.
     package var requestSeconds = 15.0
     /// Bytes of the smallest and the largest chunk, and of those while no speed is known.

@@ -13,9 +13,11 @@ package final class WebService {
         package let body: Data
     }
 
-    private let connection: RegistryConnection
+    private let endpoint: Endpoint
+    private let registry: Registry
     private let secret: (name: String, value: String)
     private let limit: Int
+    private let easy = EasyHandle()
 
     /// Connects to nothing yet. `secret` is a header that authorises every request; `options` say how to connect, and
     /// their credentials are not used. `limit` is in bytes, of one answer.
@@ -30,8 +32,8 @@ package final class WebService {
         }
         var bare = options
         bare.credentials = nil
-        connection = try Registry(endpoint, bare).connection()
-        (self.secret, self.limit) = (secret, limit)
+        registry = try Registry(endpoint, bare)
+        (self.endpoint, self.secret, self.limit) = (endpoint, secret, limit)
     }
 
     /// Asks for `path`, which begins with `/` and is appended to the address; again while the failure may pass.
@@ -48,13 +50,12 @@ package final class WebService {
     private func send(
         _ method: String, _ path: String, _ content: Request.Content
     ) throws(RegistryError) -> Answer {
-        let endpoint = connection.endpoint
         let prefix = endpoint.base.isEmpty ? "" : "/" + endpoint.base
         var request = Request(method: method, url: endpoint.origin + prefix + path, content: content)
         request.headers = [("Accept", "application/json"), secret]
         if case .bytes = content { request.headers.append(("Content-Type", "application/json")) }
         request.answerLimit = limit
-        var attempts = Attempts(connection.registry)
+        var attempts = Attempts(registry)
         while true {
             switch try attempt(request) {
             case .answer(let response): return Answer(status: response.status, body: Data(response.body))
@@ -65,17 +66,19 @@ package final class WebService {
     }
 
     private func attempt(_ request: Request) throws(RegistryError) -> Outcome {
-        switch connection.transfer(request) {
-        case .failure(let failure): return try failure.outcome(request)
-        case .success(let response):
-            switch response.status {
-            case 300..<400: throw .redirected(request.line, status: response.status)
-            case 408, 429, 500...:
-                // Without its text: a server may repeat the secret.
-                return .passing(
-                    .unavailable(request.line, status: response.status, faults: []), retryAfter: response.retryAfter)
-            default: return .answer(response)
-            }
+        let response: Response
+        do throws(TransferFailure) {
+            response = try easy.perform(request, Transfer(request, registry), registry.options)
+        } catch {
+            return try error.outcome(request)
+        }
+        switch response.status {
+        case 300..<400: throw .redirected(request.line, status: response.status)
+        case 408, 429, 500...:
+            // Without its text: a server may repeat the secret.
+            return .passing(
+                .unavailable(request.line, status: response.status, faults: []), retryAfter: response.retryAfter)
+        default: return .answer(response)
         }
     }
 }

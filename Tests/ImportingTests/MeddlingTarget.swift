@@ -53,7 +53,7 @@ final class MeddlingTarget: LoadTarget {
         func ping() throws { try session.ping() }
         func traits(_ question: TraitsQuestion) throws -> TargetTraits { try session.traits(question) }
         func manifestDigest(_ place: Place) throws -> Digest? { try session.manifestDigest(place) }
-        func manifest(_ place: Place) throws -> ManifestAnswer { try session.manifest(place) }
+        func manifest(_ place: Place) throws -> FoundManifest { try session.manifest(place) }
         func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.has(blob) }
         func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.givesBack(blob) }
 
@@ -68,8 +68,11 @@ final class MeddlingTarget: LoadTarget {
             try session.put(manifest, descriptor, at: place)
         }
 
-        func remove(_ tag: Place) throws { try session.remove(tag) }
-        func referrers(of subject: Place) throws -> [Digest] { try session.referrers(of: subject) }
+        func remove(_ place: Place) throws { try session.remove(place) }
+        func tags(of repository: String) throws -> [String] { try session.tags(of: repository) }
+        func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
+            try session.referrers(of: subject, in: repository, wanted: wanted)
+        }
 
         func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {
             try session.list(referrer, descriptor, about: subject, in: repository)

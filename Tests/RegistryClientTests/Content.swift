@@ -107,3 +107,45 @@ extension RegistryConnection {
         }
     }
 }
+
+/// A journal in memory.
+final class MemoryJournal: Sendable {
+    private let sessions = Mutex<[String: UploadSession]>([:])
+    private let offsets = Mutex<[Int64]>([])
+
+    /// The sessions that are kept now.
+    var kept: [UploadSession] { sessions.withLock { Array($0.values) } }
+    /// Every offset that was kept, in order.
+    var history: [Int64] { offsets.withLock { $0 } }
+
+    func keep(_ session: UploadSession) {
+        offsets.withLock { $0.append(session.offset) }
+        sessions.withLock { $0["\(session.repository)@\(session.digest)"] = session }
+    }
+
+    var journal: UploadJournal {
+        UploadJournal(
+            find: { repository, digest in self.sessions.withLock { $0["\(repository)@\(digest)"] } },
+            keep: { self.keep($0) },
+            drop: { repository, digest in self.sessions.withLock { $0["\(repository)@\(digest)"] = nil } })
+    }
+}
+
+extension UploadRules {
+    /// Chunks of this many bytes, whatever the speed.
+    static func chunks(of size: Int64) -> UploadRules {
+        var rules = UploadRules()
+        (rules.smallestChunk, rules.firstChunk, rules.largestChunk) = (size, size, size)
+        (rules.requestSeconds, rules.singleLimit, rules.unaskedLimit) = (0, 0, 0)
+        return rules
+    }
+}
+
+extension Content {
+    /// The bytes from an offset on.
+    func body(from offset: Int64) -> BytesBody {
+        var body = self.body
+        body.position = Int(offset)
+        return body
+    }
+}

@@ -101,7 +101,8 @@ package final class RegistryServer: Sendable {
         if options.login != nil {
             lines += ["auth:", "  htpasswd: {realm: dray, path: \(folder.path)/htpasswd}"]
         }
-        lines += ["http:", "  addr: 127.0.0.1:\(port)"]
+        // Upload locations are signed with the secret: with a chance one they end with the process.
+        lines += ["http:", "  addr: 127.0.0.1:\(port)", "  secret: dray"]
         if options.tls {
             lines += ["  tls:", "    certificate: \(folder.path)/server.pem", "    key: \(folder.path)/server.key"]
             if options.clientCertificates { lines += ["    clientcas: [\(folder.path)/ca.pem]"] }

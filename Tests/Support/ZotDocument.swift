@@ -48,11 +48,11 @@ struct ZotDocument: Decodable, Sendable {
 }
 
 extension ZotStore.Entry {
-    /// The line of `index.json`.
-    var json: String {
+    init(mediaType: String, digest: String, size: Int, tag: String? = nil) {
+        (self.mediaType, self.digest, self.size, self.tag) = (mediaType, digest, size, tag)
         var text = #"{"mediaType":\#(jsonText(mediaType)),"digest":"\#(digest)","size":\#(size)"#
         if let tag { text += #","annotations":{"org.opencontainers.image.ref.name":\#(jsonText(tag))}"# }
-        return text + "}"
+        json = text + "}"
     }
 
     /// The lines of an `index.json`; `nil` for what is none.

@@ -2,14 +2,13 @@
 
 import OCI
 import Synchronization
-import SystemPackage
 
 extension ZotStore {
     /// Removes what nothing refers to and what nobody went on with, where it is at least so old.
     func collect(olderThan delay: Duration) {
         for repository in repositories() {
             state.withLock { collect(repository, delay, &$0) }
-            for id in ZotDisk.names(path(repository).appending(".uploads")) {
+            for id in ZotDisk.names(path(repository) + "/.uploads") {
                 let file = sessionPath(repository, id)
                 if let age = ZotDisk.status(file)?.age, age >= delay { ZotDisk.remove(file) }
             }
@@ -19,10 +18,10 @@ extension ZotStore {
     private func collect(_ repository: String, _ delay: Duration, _ state: inout State) {
         if options.era == .v2_1_20 { dropUntagged(repository, delay, &state) }
         let kept = reachable(repository, &state)
-        let blobs = path(repository).appending("blobs")
+        let blobs = path(repository) + "/blobs"
         for algorithm in ZotDisk.names(blobs) {
-            for name in ZotDisk.names(blobs.appending(algorithm)) where !kept.contains("\(algorithm):\(name)") {
-                guard let age = ZotDisk.status(blobs.appending(algorithm).appending(name))?.age, age >= delay
+            for name in ZotDisk.names("\(blobs)/\(algorithm)") where kept["\(algorithm):\(name)"] == nil {
+                guard let age = ZotDisk.status("\(blobs)/\(algorithm)/\(name)")?.age, age >= delay
                 else { continue }
                 remove(repository, "\(algorithm):\(name)", &state)
             }
@@ -51,17 +50,15 @@ extension ZotStore {
         }
     }
 
-    /// Everything that the repository's index reaches.
-    func reachable(_ repository: String, _ state: inout State) -> Set<String> {
-        var found = Set<String>()
-        var open = entries(repository, &state) ?? []
-        while let entry = open.popLast() {
-            guard found.insert(entry.digest).inserted, MediaType.isManifest(entry.mediaType),
-                let document = document(repository, entry, &state)
+    /// Everything that the repository's index reaches, with the sizes that are said there.
+    func reachable(_ repository: String, _ state: inout State) -> [String: Int] {
+        var found: [String: Int] = [:]
+        var open = (entries(repository, &state) ?? []).map { ($0.mediaType, $0.digest, $0.size) }
+        while let (type, digest, size) = open.popLast() {
+            guard found.updateValue(size, forKey: digest) == nil, MediaType.isManifest(type),
+                let document = document(repository, digest, type, &state)
             else { continue }
-            open += document.references.map {
-                Entry(mediaType: $0.mediaType, digest: $0.digest, size: $0.size)
-            }
+            open += document.references.map { ($0.mediaType, $0.digest, $0.size) }
         }
         return found
     }

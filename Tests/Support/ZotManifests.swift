@@ -3,7 +3,6 @@
 import Cryptography
 import OCI
 import Synchronization
-import SystemPackage
 
 extension ZotStore {
     /// Why a manifest was not taken or not removed.
@@ -24,7 +23,7 @@ extension ZotStore {
 
     func entries(_ repository: String, _ state: inout State) -> [Entry]? {
         if let known = state.repositories[repository] { return known }
-        let index = path(repository).appending("index.json")
+        let index = path(repository) + "/index.json"
         guard let bytes = ZotDisk.read(index), let entries = Entry.all(bytes) else { return nil }
         state.repositories[repository] = entries
         return entries
@@ -33,7 +32,7 @@ extension ZotStore {
     func keep(_ entries: [Entry], _ repository: String, _ state: inout State) throws(Refusal) {
         let lines = entries.map(\.json).joined(separator: ",")
         let text = #"{"schemaVersion":2,"manifests":[\#(lines)]}"#
-        guard ZotDisk.replace(path(repository).appending("index.json"), Array(text.utf8)) else { throw .failed }
+        guard ZotDisk.replace(path(repository) + "/index.json", Array(text.utf8)) else { throw .failed }
         state.repositories[repository] = entries
     }
 
@@ -83,7 +82,7 @@ extension ZotStore {
         }
         let path = blobPath(repository, entry.digest)
         if ZotDisk.status(path)?.size != entry.size {
-            guard ZotDisk.makeFolder(path.removingLastComponent()), ZotDisk.replace(path, bytes) else { throw .failed }
+            guard ZotDisk.makeFolder(ZotDisk.parent(path)), ZotDisk.replace(path, bytes) else { throw .failed }
         }
         if let old {
             let replaced = lines.remove(at: old)
@@ -121,11 +120,12 @@ extension ZotStore {
         try locked { (state) throws(Refusal) in
             guard let lines = entries(repository, &state) else { throw .noRepository }
             let gone = lines.filter { $0.tag == reference || $0.digest == reference }
-            guard var removed = gone.last else { throw .unknown }
+            guard let removed = gone.last else { throw .unknown }
             var rest = lines.filter { !gone.contains($0) }
             if removed.digest != reference {
-                removed.tag = nil
-                if !rest.contains(where: { $0.digest == removed.digest }) { rest.append(removed) }
+                if !rest.contains(where: { $0.digest == removed.digest }) {
+                    rest.append(Entry(mediaType: removed.mediaType, digest: removed.digest, size: removed.size))
+                }
                 return try keep(rest, repository, &state)
             }
             for index in rest where MediaType.isIndex(index.mediaType) {
@@ -139,10 +139,16 @@ extension ZotStore {
 
     /// A manifest that is stored, read once; `nil` when it is gone or unreadable.
     func document(_ repository: String, _ entry: Entry, _ state: inout State) -> ZotDocument? {
-        if let known = state.documents[entry.digest] { return known }
-        guard let bytes = ZotDisk.read(blobPath(repository, entry.digest)) else { return nil }
-        let document = ZotDocument(bytes, mediaType: entry.mediaType)
-        state.documents[entry.digest] = document
+        document(repository, entry.digest, entry.mediaType, &state)
+    }
+
+    func document(
+        _ repository: String, _ digest: String, _ mediaType: String, _ state: inout State
+    ) -> ZotDocument? {
+        if let known = state.documents[digest] { return known }
+        guard let bytes = ZotDisk.read(blobPath(repository, digest)) else { return nil }
+        let document = ZotDocument(bytes, mediaType: mediaType)
+        state.documents[digest] = document
         return document
     }
 

@@ -5,12 +5,11 @@ import FoundationEssentials
 import Glibc
 import OCI
 import Synchronization
-import SystemPackage
 
 /// What the stand-in stores, laid out as Zot does it: each repository is an OCI layout with its sessions in `.uploads`.
 /// One lock, as in Zot; bytes stream outside it.
 final class ZotStore: Sendable {
-    let folder: FilePath
+    let folder: String
     let options: ZotServer.Options
     let state: Mutex<State>
 
@@ -25,20 +24,22 @@ final class ZotStore: Sendable {
 
     /// A line of `index.json`.
     struct Entry: Equatable {
-        var mediaType: String
-        var digest: String
-        var size: Int
-        var tag: String?
+        let mediaType: String
+        let digest: String
+        let size: Int
+        let tag: String?
+        /// The line itself: the whole index is written with each manifest.
+        let json: String
     }
 
     /// Looks through the folder once, as Zot does at its start.
-    init(_ folder: FilePath, _ options: ZotServer.Options) {
+    init(_ folder: String, _ options: ZotServer.Options) {
         (self.folder, self.options) = (folder, options)
         var holders: [String: Set<String>] = [:]
         for repository in ZotStore.repositories(below: folder) where options.dedupe {
-            let blobs = folder.appending(repository).appending("blobs")
+            let blobs = "\(folder)/\(repository)/blobs"
             for algorithm in ZotDisk.names(blobs) {
-                for name in ZotDisk.names(blobs.appending(algorithm)) {
+                for name in ZotDisk.names(blobs + "/\(algorithm)") {
                     holders["\(algorithm):\(name)", default: []].insert(repository)
                 }
             }
@@ -48,39 +49,39 @@ final class ZotStore: Sendable {
 
     // MARK: Repositories
 
-    func path(_ repository: String) -> FilePath { folder.appending(repository) }
+    func path(_ repository: String) -> String { "\(folder)/\(repository)" }
 
-    func blobPath(_ repository: String, _ digest: String) -> FilePath {
+    func blobPath(_ repository: String, _ digest: String) -> String {
         let parts = digest.split(separator: ":", maxSplits: 1)
-        return path(repository).appending("blobs/\(parts[0])/\(parts[1])")
+        return path(repository) + "/blobs/\(parts[0])/\(parts[1])"
     }
 
     /// All repositories, sorted.
     func repositories() -> [String] { ZotStore.repositories(below: folder) }
 
-    private static func repositories(below folder: FilePath, _ prefix: String = "") -> [String] {
+    private static func repositories(below folder: String, _ prefix: String = "") -> [String] {
         var found: [String] = []
         for name in ZotDisk.names(folder) where !name.hasPrefix(".") {
-            let path = folder.appending(name)
-            if ZotDisk.status(path.appending("index.json")) != nil { found.append(prefix + name) }
+            let path = "\(folder)/\(name)"
+            if ZotDisk.status(path + "/index.json") != nil { found.append(prefix + name) }
             guard name != "blobs", ZotDisk.status(path) == nil else { continue }
             found += repositories(below: path, "\(prefix)\(name)/")
         }
         return found.sorted()
     }
 
-    func exists(_ repository: String) -> Bool { ZotDisk.status(path(repository).appending("index.json")) != nil }
+    func exists(_ repository: String) -> Bool { ZotDisk.status(path(repository) + "/index.json") != nil }
 
     /// Makes a repository unless there is one; false where that is impossible.
     func makeRepository(_ repository: String) -> Bool {
         if exists(repository) { return true }
         let path = path(repository)
-        guard ZotDisk.makeFolder(path.appending("blobs/sha256")), ZotDisk.makeFolder(path.appending(".uploads"))
+        guard ZotDisk.makeFolder(path + "/blobs/sha256"), ZotDisk.makeFolder(path + "/.uploads")
         else { return false }
         return state.withLock { _ in
             exists(repository)
-                || ZotDisk.replace(path.appending("oci-layout"), Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
-                    && ZotDisk.replace(path.appending("index.json"), Array(#"{"schemaVersion":2,"manifests":[]}"#.utf8))
+                || ZotDisk.replace(path + "/oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
+                    && ZotDisk.replace(path + "/index.json", Array(#"{"schemaVersion":2,"manifests":[]}"#.utf8))
         }
     }
 
@@ -94,7 +95,11 @@ final class ZotStore: Sendable {
 
     /// The same, where a blob of any repository that may be read is linked into this one.
     func findBlob(_ repository: String, _ digest: String, mayRead: (String) -> Bool) -> Int? {
-        if let size = blob(repository, digest) { return size }
+        if let size = blob(repository, digest) {
+            // One that a manifest says to be of another size is damaged, and not there for Zot.
+            let said = state.withLock { reachable(repository, &$0)[digest] }
+            return said == nil || said == size ? size : nil
+        }
         guard options.dedupe else { return nil }
         let holders = state.withLock { $0.holders[digest] ?? [] }
         guard let holder = holders.first(where: { mayRead($0) && blob($0, digest) != nil }),
@@ -106,21 +111,23 @@ final class ZotStore: Sendable {
         }
     }
 
-    private func adopt(_ source: FilePath, _ repository: String, _ digest: String, _ state: inout State) -> Bool {
+    private func adopt(_ source: String, _ repository: String, _ digest: String, _ state: inout State) -> Bool {
         let target = blobPath(repository, digest)
-        guard ZotDisk.makeFolder(target.removingLastComponent()), ZotDisk.link(source, target) else { return false }
+        guard ZotDisk.makeFolder(ZotDisk.parent(target)), ZotDisk.link(source, target) else { return false }
         state.holders[digest, default: []].insert(repository)
         return true
     }
 
     /// Makes an uploaded file a blob; the hash has been compared.
-    func keepBlob(_ file: FilePath, _ repository: String, _ digest: String) -> Bool {
+    func keepBlob(_ file: String, _ repository: String, _ digest: String) -> Bool {
         let target = blobPath(repository, digest)
-        guard ZotDisk.makeFolder(target.removingLastComponent()) else { return false }
+        guard ZotDisk.makeFolder(ZotDisk.parent(target)) else { return false }
         return state.withLock { state in
             let known = options.dedupe ? state.holders[digest]?.first { blob($0, digest) != nil } : nil
             if options.dedupe { state.holders[digest, default: []].insert(repository) }
-            guard let known else { return ZotDisk.move(file, target) }
+            let said = reachable(repository, &state)[digest]
+            let isDamaged = said != nil && blob(repository, digest).map { $0 != said } ?? false
+            guard let known, !isDamaged else { return ZotDisk.move(file, target) }
             ZotDisk.remove(file)
             return ZotDisk.link(blobPath(known, digest), target)
         }
@@ -131,7 +138,7 @@ final class ZotStore: Sendable {
     func deleteBlob(_ repository: String, _ digest: String) -> Deletion {
         state.withLock { state in
             guard ZotDisk.status(blobPath(repository, digest)) != nil else { return .unknown }
-            guard !reachable(repository, &state).contains(digest) else { return .used }
+            guard reachable(repository, &state)[digest] == nil else { return .used }
             remove(repository, digest, &state)
             return .done
         }
@@ -144,16 +151,15 @@ final class ZotStore: Sendable {
 
     // MARK: Sessions
 
-    func sessionPath(_ repository: String, _ id: String) -> FilePath {
-        path(repository).appending(".uploads").appending(id)
+    func sessionPath(_ repository: String, _ id: String) -> String {
+        path(repository) + "/.uploads/\(id)"
     }
 
     /// A new session; `nil` where the repository can't be made.
     func makeSession(_ repository: String) -> String? {
         guard makeRepository(repository) else { return nil }
         let id = UUID().uuidString.lowercased()
-        do { try write([UInt8](), to: sessionPath(repository, id)) } catch { return nil }
-        return id
+        return ZotDisk.make(sessionPath(repository, id), []) ? id : nil
     }
 
     /// Bytes in a session; `nil` when there is none.
@@ -162,14 +168,14 @@ final class ZotStore: Sendable {
     /// All sessions, as paths below the folder.
     func sessions() -> [String] {
         repositories().flatMap { repository in
-            ZotDisk.names(path(repository).appending(".uploads")).map { "\(repository)/\($0)" }
+            ZotDisk.names(path(repository) + "/.uploads").map { "\(repository)/\($0)" }
         }
     }
 
     /// The digest of a file, in the algorithm of another digest.
-    static func digest(of file: FilePath, like digest: String) -> String? {
+    static func digest(of file: String, like digest: String) -> String? {
         guard let hasher = hasher(for: digest) else { return nil }
-        let descriptor = unsafe open(file.string, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var chunk = [UInt8](repeating: 0, count: 1 << 18)
