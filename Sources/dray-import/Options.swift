@@ -130,7 +130,9 @@ struct TargetOptions: ParsableArguments {
         }
         options.skipTLSVerify = insecureSkipTlsVerify
         options.limitRate = limitRate.map { Int64($0.bytes) }
-        return try RegistryTarget(endpoint, options, state: state)
+        var target = try RegistryTarget(endpoint, options, state: state)
+        if let delay = access.gcDelay { target.gcDelay = Double(delay) }
+        return target
     }
 }
 

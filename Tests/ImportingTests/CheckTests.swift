@@ -66,7 +66,7 @@ struct CheckTests {
 
     @Test func `a tag that was moved or removed is named`() throws {
         let image = try #require(receipt.counts.tags.first { $0.repository == "library/db" })
-        let session = try target.session()
+        let session = target.session()
         try session.remove(Place(image.repository, image.tag))
         let faults = try check().faults
         #expect(faults.map(\.kind) == [.missing])

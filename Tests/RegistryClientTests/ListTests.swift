@@ -113,7 +113,7 @@ struct ListTests {
             })
         #expect(names == ["a/b"])
         #expect(try connection.referrers("a/b", manifest.digest) == nil)
-        guard case .unknownManifest = try connection.manifestResponse("a/b", "v3") else {
+        guard case .unknownManifest = try connection.manifestAnswer("a/b", "v3") else {
             Issue.record("an unknown manifest is taken for something else")
             return
         }
@@ -123,8 +123,8 @@ struct ListTests {
         let unknown = #"{"errors":[{"code":"NAME_UNKNOWN"}]}"#
         let server = ScriptedServer([.answer(404, [:], unknown), .answer(404, [:], "x")])
         let connection = try connect(server.url)
-        guard case .unknownRepository = try connection.manifestResponse("a", "v1"),
-            case .unknownManifest = try connection.manifestResponse("a", "v1")
+        guard case .unknownRepository = try connection.manifestAnswer("a", "v1"),
+            case .unknownManifest = try connection.manifestAnswer("a", "v1")
         else {
             Issue.record("not told apart")
             return

@@ -83,8 +83,8 @@ struct ZotProbeTests {
         #expect(try connection.tags("a/b") == nil)
         let subject = try put(connection, "a/b", ["v2", "v1"])
         #expect(try connection.tags("a/b") == ["v1", "v2"])
-        guard case .unknownManifest = try connection.manifestResponse("a/b", "v3"),
-            case .manifest = try connection.manifestResponse("a/b", "v1")
+        guard case .unknownManifest = try connection.manifestAnswer("a/b", "v3"),
+            case .manifest = try connection.manifestAnswer("a/b", "v1")
         else {
             Issue.record("not told apart")
             return
