@@ -31,7 +31,7 @@ struct CheckCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let place = try target.target()
+        let place = try target.target(state.site)
         let (receipt, file) = try state.site.receipt(release, at: place.address)
         var check = Check(receipt, at: place, jobs: target.jobs)
         check.isDeep = deep
@@ -61,7 +61,7 @@ struct UndoCommand: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         try receipt.mustExist(as: "the receipt")
         let receipt = try Receipt(at: FilePath(receipt))
-        let place = try target.target()
+        let place = try target.target(state.site)
         guard !place.address.hasPrefix("oci:") else {
             throw UsageError("undo is for registries; a layout folder is a copy: remove it")
         }

@@ -23,7 +23,7 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self,
         ])
 
     static func main() {

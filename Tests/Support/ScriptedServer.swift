@@ -34,6 +34,8 @@ package final class ScriptedServer: Sendable {
         case silence
         /// Sends these bytes as they are and hangs up.
         case raw(String)
+        /// Sends these bytes and then one more each tenth of a second, for a minute or until the other side hangs up.
+        case drip(String)
     }
 
     package let port: UInt16
@@ -116,6 +118,7 @@ private final class Core: Sendable {
             case .answerEarly(let status, let body):
                 return connection.answer(status, ["Connection": "close"], body)
             case .raw(let text): return connection.send(text)
+            case .drip(let text): return connection.drip(text)
             case .hangUp: return
             case .silence: return connection.waitForEnd()
             case .cut: return connection.reset()
@@ -133,7 +136,7 @@ extension ScriptedServer.Step {
         switch self {
         case .cut(let count): count
         case .answerEarly: 0
-        case .answer, .hangUp, .silence, .raw: .max
+        case .answer, .hangUp, .silence, .raw, .drip: .max
         }
     }
 }
@@ -192,6 +195,15 @@ private final class Connection {
             }
             guard count > 0 else { return }
             done += count
+        }
+    }
+
+    func drip(_ text: String) {
+        send(text)
+        for _ in 0..<600 {
+            usleep(100_000)
+            var byte = UInt8(ascii: "x")
+            guard unsafe Glibc.send(socket, &byte, 1, Int32(MSG_NOSIGNAL)) == 1 else { return }
         }
     }
 
