@@ -22,7 +22,7 @@ struct PlanCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let target = try target.target()
+        let target = try target.target(media.state.site)
         let bundle = try media.verified()
         var load = try Load(bundle, to: target, state: media.state.site, jobs: self.target.jobs, progress: progress)
         load.freeSpace = leave.freeSpace?.bytes
@@ -84,7 +84,7 @@ struct LoadCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let target = try target.target()
+        let target = try target.target(media.state.site)
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)

@@ -111,11 +111,18 @@ struct TargetOptions: ParsableArguments {
     @Option(help: "Connections to the target, 1 to 64.")
     var jobs = 4
 
+    @Option(
+        help: ArgumentHelp(
+            "The largest part of a blob that is sent in one request, at least 64KiB: 8MiB. Without it, parts follow the "
+                + "measured speed.", valueName: "size"))
+    var chunkSize: ByteSize?
+
     /// The options again, for the next command.
     var words: [String] {
         let options = [
             ("--to", to), ("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey),
             ("--username", username), ("--password-file", passwordFile), ("--docker-config", dockerConfig),
+            ("--chunk-size", chunkSize.map { "\($0.bytes)" }),
         ]
         let flags = [
             ("--password-stdin", passwordStdin), ("--plain-http", plainHttp),
@@ -127,6 +134,9 @@ struct TargetOptions: ParsableArguments {
 
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
+        guard chunkSize.map({ $0.bytes >= 64 << 10 }) ?? true else {
+            throw ValidationError("--chunk-size takes 64KiB or more")
+        }
         let hasPassword = passwordFile != nil || passwordStdin
         guard (username != nil) == hasPassword, !(passwordFile != nil && passwordStdin) else {
             throw ValidationError("--username goes with one of --password-file and --password-stdin")
@@ -134,8 +144,8 @@ struct TargetOptions: ParsableArguments {
         guard clientKey == nil || clientCert != nil else { throw ValidationError("--client-key needs --client-cert") }
     }
 
-    /// The target; a password is read here and nowhere else.
-    func target() throws -> any LoadTarget {
+    /// The target, with what `state` remembers of it; a password is read here and nowhere else.
+    func target(_ state: SiteState? = nil) throws -> any LoadTarget {
         if to.hasPrefix("oci:") {
             guard to.utf8.count > 4 else { throw UsageError("--to oci: needs a folder, for example oci:mirror") }
             return LayoutTarget(FilePath(String(to.dropFirst(4))))
@@ -154,7 +164,9 @@ struct TargetOptions: ParsableArguments {
         (options.skipTLSVerify, options.plainHTTP) = (insecureSkipTlsVerify, plainHttp)
         options.credentials = try credentials(for: endpoint)
         options.isCancelled = { Interruption.isRequested }
-        return RegistryTarget(try Registry(endpoint, options))
+        options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
+        guard let state else { return RegistryTarget(try Registry(endpoint, options)) }
+        return try RegistryTarget(endpoint, options, state: state)
     }
 
     private func credentials(for endpoint: Endpoint) throws -> Credentials? {
