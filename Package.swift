@@ -107,7 +107,7 @@ let package = Package(
         tests(of: "Files", [systemPackage]),
         tests(of: "Compression", [systemPackage]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["dray", "dray-import", "Support", systemPackage],
+            name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(

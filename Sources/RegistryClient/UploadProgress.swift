@@ -170,7 +170,7 @@ struct UploadProgress: Hashable {
         if size > 0 && mayBeThere && !hasAsked && !isTiny { return .ask }
         let isUnknown = habits.takesSinglePost == nil && !avoidsSinglePost
         let singleLimit = knownToTake ? rules.singleLimit : isUnknown ? rules.unaskedLimit : 0
-        return size > 0 && size <= min(singleLimit, habits.largestRequest ?? .max) ? .single : .open
+        return size > 0 && size <= min(singleLimit, rules.most(habits)) ? .single : .open
     }
 
     private func sending(_ habits: RegistryHabits) -> Stage {
@@ -192,6 +192,9 @@ package struct UploadRules: Sendable, Hashable {
     package var largestChunk: Int64 = 1 << 30
     /// The largest blob, in bytes, that goes with a single `POST`.
     package var singleLimit: Int64 = 1 << 20
+    /// The most bytes of one request, where the user sets a limit. A registry that takes no chunks gets whole blobs all
+    /// the same, and one that names a larger smallest chunk gets that.
+    package var largestRequest: Int64?
     /// The largest blob, in bytes, that costs no more to send than to ask for.
     package var unaskedLimit: Int64 = 64 << 10
     /// How often something is tried at most without progress; `RetryPolicy.attempts`.
@@ -200,11 +203,18 @@ package struct UploadRules: Sendable, Hashable {
     package init() {}
 
     /// The smallest chunk, in bytes, that a registry of these habits takes.
-    func floor(_ habits: RegistryHabits) -> Int64 { max(smallestChunk, habits.smallestChunk ?? 0) }
+    func floor(_ habits: RegistryHabits) -> Int64 {
+        max(min(smallestChunk, largestRequest ?? .max), habits.smallestChunk ?? 0)
+    }
+
+    /// The most bytes of one request to a registry of these habits.
+    func most(_ habits: RegistryHabits) -> Int64 {
+        min(habits.largestRequest ?? .max, largestRequest.map { max($0, habits.smallestChunk ?? 0) } ?? .max)
+    }
 
     /// The largest blob to send whole, and the size of a chunk, both in bytes.
     func sizes(_ habits: RegistryHabits, limit: Int64) -> (whole: Int64, chunk: Int64) {
-        let most = min(limit, habits.largestRequest ?? .max)
+        let most = min(limit, most(habits))
         let floor = floor(habits)
         let inTime = habits.bytesPerSecond.map { Int64(min(max($0 * requestSeconds, 0), 1e15)) } ?? firstChunk
         let chunk = min(max(inTime, floor), max(largestChunk, floor), most)

@@ -94,17 +94,27 @@ struct TargetOptions: ParsableArguments {
     @Option(help: "Connections to the target, 1 to 64.")
     var jobs = 4
 
+    @Option(
+        help: ArgumentHelp(
+            "The largest part of a blob that is sent in one request, at least 64KiB: 8MiB. Without it, parts follow the "
+                + "measured speed.", valueName: "size"))
+    var chunkSize: ByteSize?
+
     /// The options again, for the next command.
     var words: [String] {
         ["--to", to] + connection.words + (insecureSkipTlsVerify ? ["--insecure-skip-tls-verify"] : [])
             + (limitRate.map { ["--limit-rate", "\($0.bytes)"] } ?? [])
             + (gcDelay.map { ["--gc-delay", "\($0)"] } ?? [])
+            + (chunkSize.map { ["--chunk-size", "\($0.bytes)"] } ?? [])
             + (jobs == 4 ? [] : ["--jobs", "\(jobs)"])
     }
 
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
         guard gcDelay.map({ $0 > 0 }) ?? true else { throw ValidationError("--gc-delay takes 1 second or more") }
+        guard chunkSize.map({ $0.bytes >= 64 << 10 }) ?? true else {
+            throw ValidationError("--chunk-size takes 64KiB or more")
+        }
     }
 
     /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
@@ -130,6 +140,7 @@ struct TargetOptions: ParsableArguments {
         }
         options.skipTLSVerify = insecureSkipTlsVerify
         options.limitRate = limitRate.map { Int64($0.bytes) }
+        options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
         var target = try RegistryTarget(endpoint, options, state: state)
         if let delay = access.gcDelay { target.gcDelay = Double(delay) }
         return target

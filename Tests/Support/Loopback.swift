@@ -34,14 +34,28 @@ package enum Loopback {
 
     /// Whether something accepts connections on a port.
     package static func accepts(_ port: UInt16) -> Bool {
+        guard let socket = connect(port) else { return false }
+        close(socket)
+        return true
+    }
+
+    /// A connection to a port; `nil` when nothing accepts it.
+    static func connect(_ port: UInt16) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        defer { close(descriptor) }
+        guard descriptor >= 0 else { return nil }
+        var one: Int32 = 1
+        unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
         var address = self.address(port)
-        return unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        let isConnected = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                unsafe connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                unsafe Glibc.connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
+        guard isConnected else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
     }
 
     private static func address(_ port: UInt16) -> sockaddr_in {
