@@ -58,6 +58,9 @@ package final class ScriptedServer: Sendable {
 
     /// Their methods and targets.
     package var lines: [String] { asked.map(\.line) }
+
+    /// How many connections were made, whatever was said on them.
+    package var connections: Int { core.connections }
 }
 
 /// What the server's threads share: one thread accepts, one serves each connection.
@@ -70,6 +73,7 @@ private final class Core: Sendable {
         var script: [ScriptedServer.Step]
         var asked: [ScriptedServer.Asked] = []
         var open: Set<Int32> = []
+        var connections = 0
     }
 
     init(
@@ -81,6 +85,7 @@ private final class Core: Sendable {
     }
 
     var asked: [ScriptedServer.Asked] { state.withLock { $0.asked } }
+    var connections: Int { state.withLock { $0.connections } }
 
     /// Ends all connections and the threads with them.
     func stop() {
@@ -95,7 +100,10 @@ private final class Core: Sendable {
             let socket = Glibc.accept(listener, nil, nil)
             guard socket >= 0 else { break }
             _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
-            state.withLock { _ = $0.open.insert(socket) }
+            state.withLock { state in
+                state.open.insert(socket)
+                state.connections += 1
+            }
             DispatchQueue(label: "scripted connection").async { [self] in
                 serve(Connection(socket))
                 state.withLock { _ = $0.open.remove(socket) }
