@@ -23,6 +23,7 @@ package struct Load: Sendable {
     package var isDeep = false
     /// Bytes that the user says are free at the target.
     package var freeSpace: UInt64?
+    private let began = ContinuousClock.now
 
     /// Reads the release's manifests. Throws what reading the media can throw, and `LoadError.absentContent`.
     package init(
@@ -35,7 +36,10 @@ package struct Load: Sendable {
 
     /// The SHA-256 of `release.json`.
     package var release: Digest {
-        bundle.metadata.targets.content.files["release.json"].map { Digest(hashed: $0.sha256) } ?? Digest(of: [])
+        guard let file = bundle.metadata.targets.content.files["release.json"] else {
+            preconditionFailure("a verified bundle has a release.json")
+        }
+        return Digest(hashed: file.sha256)
     }
 
     /// Volumes that the plan needs and no medium holds.
@@ -89,12 +93,12 @@ package struct Load: Sendable {
             let sender = try lanes.tool(of: lane)
             switch steps.steps[number] {
             case .blob(let blob, let group):
-                holding?.begins(group: group)
+                try holding?.begins(blob, group: group, sender)
                 try sender.send(blob, for: plan.groups[group].name)
                 try holding?.finished(blob, group: group, sender)
-            case .manifest(let step):
+            case .manifest(let step, let group):
                 try sender.put(step.descriptor, in: step.repository, tag: step.stagingTag)
-                if step.stagingTag != nil { holding?.named(in: step.repository) }
+                if step.isHeld { holding?.named(Set(plan.groups[group].blobs.map(\.digest)), in: step.repository) }
             }
         }
     }
@@ -115,28 +119,45 @@ package struct Load: Sendable {
     private func setTags(_ plan: LoadPlan) throws {
         progress.label = "setting tags"
         let tags = try stepsNow(plan)
+        try state?.keep(content.packBuilds, of: target.address)
+        try state?.note(tags.compactMap(\.move), of: target.address)
+        let moves = Dictionary(try state?.notedMoves(of: target.address).map { ($0.place, $0) } ?? []) { $1 }
         for rank in Set(tags.map { ReleaseReference.rank(of: $0.kind) }).sorted() {
             try Interruption.check()
             let steps = tags.filter { ReleaseReference.rank(of: $0.kind) == rank }
             let changes = steps.filter { $0.action != .equal }
-            try set(changes)
+            try set(changes, plan)
             tally.note { counts in
-                counts.tags += steps.map(LoadTally.TagRecord.init)
+                counts.tags += steps.map { LoadTally.TagRecord($0, moves[Place($0.repository, $0.tag)]) }
                 counts.note(plan, changes)
             }
         }
     }
 
-    /// A pack's manifest comes with its tag, perhaps after its blobs were collected: those are sent again, once.
-    private func set(_ tags: [LoadPlan.TagStep]) throws {
+    /// A pack's manifest comes with its tag, perhaps after its blobs were collected: those are asked for where much time has
+    /// passed, since Zot doesn't look at every type, and sent again, once, where the registry says so.
+    private func set(_ tags: [LoadPlan.TagStep], _ plan: LoadPlan) throws {
         let assignments = tags.compactMap(assignment)
+        let sent = Set(plan.groups.compactMap { group in group.withTag?.digest })
+        let withManifests = tags.filter { sent.contains($0.descriptor.digest) }
+        if !withManifests.isEmpty, isLate(plan) { try sendReferences(of: withManifests) }
         do {
             try target.setTags(assignments, width: jobs)
-        } catch let error as RegistryError where error.mayLackReferences {
-            let sender = try Sender(self)
-            for tag in tags { try sender.sendReferences(of: tag.descriptor, in: tag.repository) }
+        } catch let error as RegistryError where error.mayLackReferences && !withManifests.isEmpty {
+            try sendReferences(of: withManifests)
             try target.setTags(assignments, width: jobs)
         }
+    }
+
+    private func sendReferences(of tags: [LoadPlan.TagStep]) throws {
+        try spread(tags, width: jobs, { try Sender(self) }) { sender, tag in
+            try sender.sendReferences(of: tag.descriptor, in: tag.repository)
+        }
+    }
+
+    /// Whether the target may have collected something since the load began.
+    private func isLate(_ plan: LoadPlan) -> Bool {
+        plan.traits.collectsAfter.map { (ContinuousClock.now - began) / .seconds(1) > $0 / 2 } ?? false
     }
 
     /// The plan's tags with where they point now. Throws where one has moved that may not.
@@ -170,7 +191,9 @@ package struct Load: Sendable {
     /// Removes the staging tags of this load and of earlier ones that were stopped. One that stays is noted, no error: the
     /// next load tries again.
     private func removeStagingTags() throws {
-        guard let state, let tags = Optional(try state.stagingTags(of: target.address)), !tags.isEmpty else { return }
+        guard let state else { return }
+        let tags = try state.stagingTags(of: target.address)
+        guard !tags.isEmpty else { return }
         let left = Mutex<[Place]>([])
         try spread(tags, width: jobs, target.session) { session, tag in
             do {
@@ -186,16 +209,15 @@ package struct Load: Sendable {
 
     /// Asks for everything that the release promises; what is missing is sent once more.
     private func readBack(_ plan: LoadPlan) throws {
-        var reader = ReadBack(self, known: plan.presentManifests)
+        let reader = ReadBack(self, plan, known: isLate(plan) ? [] : plan.seen)
         var missing = try reader.run()
         if !missing.isEmpty {
             tally.note { $0.readBack.repaired = missing.count }
-            try repair(missing, plan)
-            reader = ReadBack(self, known: [])
-            missing = try reader.run()
+            try repair(missing)
+            missing = try reader.run(only: missing)
         }
         guard missing.isEmpty else { throw LoadError.notThere(missing.map(\.name)) }
-        tally.note { [reader] counts in
+        tally.note { counts in
             counts.readBack.manifests = reader.manifests.count
             counts.readBack.tags = reader.tags.count
             counts.readBack.blobs = reader.blobs.count
@@ -203,19 +225,30 @@ package struct Load: Sendable {
         }
     }
 
-    private func repair(_ missing: [ReadBack.Missing], _ plan: LoadPlan) throws {
+    private func repair(_ missing: [ReadBack.Missing]) throws {
         let volumes = try bundle.missingVolumes(for: missing.compactMap(\.content)).map(\.name)
         guard volumes.isEmpty else { throw LoadError.missingVolumes(volumes) }
+        let moved = missing.compactMap { item -> LoadError.TagMove? in
+            guard case .tag(let step, let found?) = item, !isLost(step, found) else { return nil }
+            return LoadError.TagMove(name: step.name, before: found, digest: step.descriptor.digest)
+        }
+        guard moved.isEmpty else { throw LoadError.tagsWouldMove(moved) }
         let sender = try Sender(self)
         for item in missing.sorted(by: { $0.order < $1.order }) {
             try Interruption.check()
             switch item {
             case .blob(let blob): try sender.send(blob)
             case .manifest(let repository, let descriptor, _): try sender.put(descriptor, in: repository)
-            case .tag(let step): try target.setTags([assignment(step)].compactMap(\.self), width: 1)
+            case .tag(let step, _): try target.setTags([assignment(step)].compactMap(\.self), width: 1)
             case .referrer(let referrer): try listReferrers([referrer])
             }
         }
+    }
+
+    /// Whether a tag only fell back to what it was before this load; where it is anything else, somebody has set it.
+    private func isLost(_ step: LoadPlan.TagStep, _ found: Digest) -> Bool {
+        let record = tally.counts.tags.first { $0.repository == step.repository && $0.tag == step.tag }
+        return record?.action == "move" && record?.before == found.description
     }
 }
 
@@ -230,10 +263,23 @@ extension LoadTally.Counts {
 }
 
 extension LoadTally.TagRecord {
-    init(_ step: LoadPlan.TagStep) {
+    /// `move`: what a stopped load noted about the tag before it moved it.
+    init(_ step: LoadPlan.TagStep, _ move: SiteState.NotedMove?) {
+        let wanted = step.descriptor.digest.description
+        let isMoved = step.action == .equal && move?.digest == wanted
         self.init(
-            repository: step.repository, tag: step.tag, digest: step.descriptor.digest.description,
-            before: step.before?.digest.description, action: step.action.rawValue)
+            repository: step.repository, tag: step.tag, digest: wanted,
+            before: isMoved ? move?.before : step.before?.digest.description,
+            action: isMoved ? LoadPlan.TagAction.move.rawValue : step.action.rawValue)
+    }
+}
+
+extension LoadPlan.TagStep {
+    /// What undoing must know, before it is done.
+    fileprivate var move: SiteState.NotedMove? {
+        guard action == .move, let before else { return nil }
+        return SiteState.NotedMove(
+            place: Place(repository, tag), before: before.digest.description, digest: descriptor.digest.description)
     }
 }
 

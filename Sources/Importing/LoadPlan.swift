@@ -33,6 +33,8 @@ package struct LoadPlan: Sendable, Equatable {
         package let descriptor: Descriptor
         /// The tag it is sent under; `nil`: its digest.
         package let stagingTag: String?
+        /// Whether nothing collects it, and what it names, once it is there: children wait for their index.
+        package let isHeld: Bool
     }
 
     /// The transfers that one reference needs.
@@ -74,8 +76,13 @@ package struct LoadPlan: Sendable, Equatable {
         referenceCount = content.items.count
         presentManifests = planner.present
         newRepositories = answers.newRepositories.intersection(content.items.map(\.reference.repository)).sorted()
-        let types = Set(groups.flatMap { $0.manifests.map(\.descriptor.mediaType) })
+        let types = Set(groups.flatMap { $0.allManifests.map(\.mediaType) })
         refusedTypes = answers.traits.refusesDockerManifests ? types.filter(MediaType.isDocker).sorted() : []
+    }
+
+    /// What the plan has seen with its bytes and leaves as it is: manifests, and tags by their name.
+    var seen: Set<Place> {
+        presentManifests.union(tags.filter { $0.action == .equal }.map { Place($0.repository, $0.tag) })
     }
 
     /// Whether carrying it out needs `--replace-tags`.

@@ -48,7 +48,11 @@ package struct LoadRun: Sendable {
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         receipt.started = now().description
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
-        try target.remember(in: state)
+        do {
+            try target.remember(in: state)
+        } catch {
+            receipt.findings.append("what this load learned about the target could not be kept: \(error)")
+        }
         receipt.finished = now().description
         switch outcome {
         case .success:
@@ -82,8 +86,8 @@ package struct LoadRun: Sendable {
         receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesToSend)
         let carriedOut = Swift.Result { try load.carryOut(plan) { try state.accept(bundle.metadata) } }
         receipt.objects = try load.receiptObjects()
+        receipt.findings += load.tally.counts.findings
         try carriedOut.get()
-        try state.keep(load.content.packBuilds, of: target.address)
         let counts = load.tally.counts
         receipt.nothingToDo =
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0
@@ -91,6 +95,10 @@ package struct LoadRun: Sendable {
 
     private func write(_ receipt: Receipt) throws -> FilePath {
         let file = try receipt.write(in: state)
+        // What stands in the receipt is safe now.
+        let recorded = Set(receipt.counts.tags.map { Place($0.repository, $0.tag) })
+        let moves = try state.notedMoves(of: receipt.target)
+        try state.setNotedMoves(moves.filter { !recorded.contains($0.place) }, of: receipt.target)
         if let copy = self.receipt { try copy.replaceContents(with: receipt.encoded) }
         return file
     }

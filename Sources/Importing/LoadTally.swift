@@ -17,6 +17,8 @@ package final class LoadTally: Sendable {
         package var readBack = ReadBackCounts()
         /// Staging tags that are still there.
         package var stagingLeft: [String] = []
+        /// What should be known beside.
+        package var findings: [String] = []
         /// What this load put into the target.
         package var added: Set<Place> = []
         /// Manifests that their target doesn't list under their subject by itself.

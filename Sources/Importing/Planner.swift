@@ -53,12 +53,11 @@ struct Planner {
 
     /// The item's own manifest is held by a tag where the target may collect it before its final tag is there.
     private func step(_ descriptor: Descriptor, _ item: RegistryContent.Item) -> LoadPlan.ManifestStep {
-        let isHeld =
-            answers.traits.collectsAfter != nil && descriptor == item.reference.descriptor
-            && item.finalTag(content) != nil
+        let isOwn = descriptor == item.reference.descriptor
+        let isStaged = answers.traits.collectsAfter != nil && isOwn && item.finalTag(content) != nil
         return LoadPlan.ManifestStep(
             repository: item.reference.repository, descriptor: descriptor,
-            stagingTag: isHeld ? Staging.tag(of: descriptor.digest) : nil)
+            stagingTag: isStaged ? Staging.tag(of: descriptor.digest) : nil, isHeld: isOwn)
     }
 
     private mutating func blob(of descriptor: Descriptor, in repository: String) -> LoadPlan.BlobStep? {

@@ -12,14 +12,15 @@ struct ReadBack {
     enum Missing: Sendable {
         case blob(LoadPlan.BlobStep)
         case manifest(String, Descriptor, order: Int)
-        case tag(LoadPlan.TagStep)
+        /// With what it points to instead, if to anything.
+        case tag(LoadPlan.TagStep, Digest?)
         case referrer(Referrer)
 
         var name: String {
             switch self {
             case .blob(let blob): "\(blob.repository)@\(blob.digest)"
             case .manifest(let repository, let descriptor, _): "\(repository)@\(descriptor.digest)"
-            case .tag(let step): step.name
+            case .tag(let step, _): step.name
             case .referrer(let referrer):
                 "\(referrer.repository)@\(referrer.descriptor.digest) among the referrers of \(referrer.subject)"
             }
@@ -45,54 +46,71 @@ struct ReadBack {
     }
 
     private let load: Load
-    /// Manifests that were seen with their bytes in this run.
+    /// Manifests and tags that were seen with their bytes in this run, and not changed.
     private let known: Set<Place>
     let blobs: [LoadPlan.BlobStep]
     let manifests: [(place: Place, descriptor: Descriptor)]
     let tags: [LoadPlan.TagStep]
-    private let referrers: [Place: [Referrer]]
+    private let referrers: [Referrer]
 
-    init(_ load: Load, known: Set<Place>) {
+    init(_ load: Load, _ plan: LoadPlan, known: Set<Place>) {
         (self.load, self.known) = (load, known)
         let content = load.content
-        (blobs, manifests) = (content.placedBlobs, content.placedManifests)
-        tags = content.items.compactMap { LoadPlan.TagStep($0, content, TargetAnswers(), []) }
-        let all = manifests.compactMap { place, descriptor in
+        (blobs, manifests, tags) = (content.placedBlobs, content.placedManifests, plan.tags)
+        referrers = manifests.compactMap { place, descriptor in
             content.manifests[descriptor.digest]?.subject.map { Referrer(place.repository, $0.digest, descriptor) }
         }
-        referrers = Dictionary(grouping: all) { Place($0.repository, $0.subject) }
     }
 
     /// Asks for everything; throws only when the target can't be asked.
     func run() throws -> [Missing] {
         load.progress.label = "asking for everything back"
-        let missing = Mutex<[Missing]>([])
-        let add = { @Sendable (item: Missing) in missing.withLock { $0.append(item) } }
-        let session = load.target.session
-        let unseen = manifests.enumerated().filter { !known.contains($1.place) }
-        try spread(unseen, width: load.jobs, session) { session, entry in
-            let (order, (place, descriptor)) = entry
-            if case .present(let bytes, _) = try session.manifest(place), Digest(of: bytes) == descriptor.digest {
-                return
-            }
-            add(.manifest(place.repository, descriptor, order: order))
+        // A manifest that its tag leads to is fetched by the tag, and both are proven with one request.
+        let tagged = Set(tags.map { Place($0.repository, $0.descriptor.digest) })
+        let listed = manifests.enumerated().map {
+            Missing.manifest($1.place.repository, $1.descriptor, order: $0)
         }
+        let unseen = listed.filter { item in
+            guard case .manifest(let repository, let descriptor, _) = item else { return false }
+            let place = Place(repository, descriptor.digest)
+            return !known.contains(place) && !tagged.contains(place)
+        }
+        let changed = tags.filter { !known.contains(Place($0.repository, $0.tag)) }
         // Zot before 2.1.19 denies a blob of no bytes that it has.
-        try spread(blobs.filter { $0.size > 0 }, width: load.jobs, session) { [isDeep = load.isDeep] session, blob in
-            guard try session.has(blob) else { return add(.blob(blob)) }
-            if isDeep, try !session.givesBack(blob) { add(.blob(blob.damaged)) }
-        }
-        try spread(tags, width: load.jobs, session) { session, step in
-            let found = try session.manifestDigest(Place(step.repository, step.tag))
-            if found != step.descriptor.digest { add(.tag(step)) }
-        }
-        try spread(Array(referrers), width: load.jobs, session) { session, entry in
-            guard let subject = entry.value.first?.subject else { return }
-            let wanted = Set(entry.value.map(\.descriptor.digest))
-            let listed = try session.referrers(of: subject, in: entry.key.repository, wanted: wanted)
-            for referrer in entry.value where !listed.contains(referrer.descriptor.digest) { add(.referrer(referrer)) }
+        return try run(only: unseen) + run(only: blobs.filter { $0.size > 0 }.map(Missing.blob))
+            + run(only: changed.map { .tag($0, nil) }) + run(only: referrers.map(Missing.referrer))
+    }
+
+    /// Asks for these things; returns those that are not there, as they are now.
+    func run(only items: [Missing]) throws -> [Missing] {
+        let missing = Mutex<[Missing]>([])
+        try spread(items, width: load.jobs, load.target.session) { session, item in
+            if let lack = try ask(for: item, session) { missing.withLock { $0.append(lack) } }
         }
         return missing.withLock { $0 }
+    }
+
+    private func ask(for item: Missing, _ session: any TargetSession) throws -> Missing? {
+        switch item {
+        case .manifest(let repository, let descriptor, _):
+            guard case .present(let bytes, _) = try session.manifest(Place(repository, descriptor.digest)) else {
+                return item
+            }
+            return Digest(of: bytes) == descriptor.digest ? nil : item
+        case .blob(let blob):
+            guard try session.has(blob) else { return item }
+            return try !load.isDeep || session.givesBack(blob) ? nil : .blob(blob.damaged)
+        case .tag(let step, _):
+            guard case .present(let bytes, _) = try session.manifest(Place(step.repository, step.tag)) else {
+                return .tag(step, nil)
+            }
+            let found = Digest(of: bytes)
+            return found == step.descriptor.digest ? nil : .tag(step, found)
+        case .referrer(let referrer):
+            let listed = try session.referrers(
+                of: referrer.subject, in: referrer.repository, wanted: [referrer.descriptor.digest])
+            return listed.contains(referrer.descriptor.digest) ? nil : item
+        }
     }
 }
 

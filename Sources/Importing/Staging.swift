@@ -11,8 +11,8 @@ enum Staging {
     /// The tag that holds a manifest.
     static func tag(of manifest: Digest) -> String { "dray-staging-\(manifest.hex.prefix(32))" }
 
-    /// The tag, in each repository, of the manifest that lists finished blobs of a release.
-    static func blobsTag(of release: Digest) -> String { "dray-staging-blobs-\(release.hex.prefix(16))" }
+    /// The tag of a staging manifest: of its own digest, since a login may be allowed to make tags and not to move them.
+    static func blobsTag(of manifest: Digest) -> String { "dray-staging-blobs-\(manifest.hex.prefix(16))" }
 
     /// An image manifest that does nothing but name blobs (image-spec 1.1, "Guidelines for Artifact Usage").
     static func manifest(listing blobs: [Descriptor]) throws -> (manifest: Manifest, descriptor: Descriptor) {
@@ -45,42 +45,53 @@ enum Staging {
 
 /// Which finished blobs wait unheld for their manifest, and when they must be held. A value; its caller sends.
 ///
-/// Times are seconds of any one clock.
+/// A blob may wait for half of the delay. One that would wait longer is held before nothing else can finish in time to
+/// do it, and otherwise not more often than each eighth of the delay. Times are seconds of any one clock.
 struct HoldRule {
     /// Seconds after which the registry may collect.
     let delay: Double
-    private var waiting: [String: Waiting] = [:]
+    private var waiting: [String: [Waiting]] = [:]
 
     private struct Waiting {
-        /// Finished and named by no manifest that is there.
-        var blobs: [Descriptor] = []
-        /// How many of those the last staging manifest lists.
-        var held = 0
-        /// When the first of the others was finished.
-        var oldest = 0.0
+        let blob: Descriptor
+        let since: Double
+        /// Whether a staging manifest names it.
+        var isHeld = false
+    }
+
+    /// What is known about the manifest that will name a repository's blobs.
+    struct Outlook {
+        /// Bytes to send before it comes.
+        var remaining: Int64
+        /// Whether nothing may finish before much of the delay has gone: all the rest is under way, or a long request begins.
+        var isLast: Bool
+        /// Bytes a second, infinite where unknown.
+        var rate: Double
     }
 
     init(delay: Double) { self.delay = delay }
 
-    /// Notes a finished blob; `remaining` are the bytes that its image still needs, `isLast` tells that all of them are
-    /// under way already, `rate` is bytes a second, infinite where unknown. Returns the blobs that a staging manifest must list now, if so.
-    ///
-    /// A blob may wait for half of the delay. One that would wait longer is held before the image's rest is all
-    /// under way, since nothing else may finish in between, and not more often than each eighth of the delay.
+    /// Notes a finished blob. Returns the blobs that a staging manifest must list now, if so.
     mutating func finished(
-        _ blob: Descriptor, in repository: String, remaining: Int64, isLast: Bool, rate: Double, now: Double
+        _ blob: Descriptor, in repository: String, _ outlook: Outlook, now: Double
     ) -> [Descriptor]? {
-        var entry = waiting[repository] ?? Waiting()
-        if entry.blobs.count == entry.held { entry.oldest = now }
-        entry.blobs.append(blob)
-        let age = now - entry.oldest
-        let isLate = age + Double(remaining) / max(rate, 1) > delay / 2
-        let mustHold = isLate && remaining > 0 && (isLast || age > delay / 8)
-        if mustHold { entry.held = entry.blobs.count }
-        waiting[repository] = entry
-        return mustHold ? entry.blobs : nil
+        waiting[repository, default: []].append(Waiting(blob: blob, since: now))
+        return due(in: repository, outlook, now: now)
     }
 
-    /// Forgets a repository's blobs, now that manifests name them.
-    mutating func named(in repository: String) { waiting[repository] = nil }
+    /// The blobs that a staging manifest must list now, if any wait for too long without one.
+    mutating func due(in repository: String, _ outlook: Outlook, now: Double) -> [Descriptor]? {
+        let blobs = waiting[repository] ?? []
+        guard let oldest = blobs.filter({ !$0.isHeld }).map(\.since).min(), outlook.remaining > 0 else { return nil }
+        let age = now - oldest
+        let isLate = age + Double(outlook.remaining) / max(outlook.rate, 1) > delay / 2
+        guard isLate, outlook.isLast || age > delay / 8 else { return nil }
+        waiting[repository] = blobs.map { Waiting(blob: $0.blob, since: $0.since, isHeld: true) }
+        return blobs.map(\.blob)
+    }
+
+    /// Forgets blobs, now that a manifest names them.
+    mutating func named(_ digests: Set<Digest>, in repository: String) {
+        waiting[repository]?.removeAll { digests.contains($0.blob.digest) }
+    }
 }

@@ -7,7 +7,7 @@ internal import OCI
 struct TransferSteps: Sendable {
     enum Step: Sendable {
         case blob(LoadPlan.BlobStep, group: Int)
-        case manifest(LoadPlan.ManifestStep)
+        case manifest(LoadPlan.ManifestStep, group: Int)
     }
 
     private(set) var steps: [Step] = []
@@ -27,7 +27,7 @@ struct TransferSteps: Sendable {
                 let needed = content.blobs(of: digest) + content.children(of: digest)
                 let earlier = Set(needed.compactMap { numbers[Place(manifest.repository, $0.digest)] })
                 numbers[Place(manifest.repository, digest)] = graph.add(after: earlier.sorted())
-                steps.append(.manifest(manifest))
+                steps.append(.manifest(manifest, group: place))
             }
         }
     }

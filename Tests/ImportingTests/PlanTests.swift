@@ -104,7 +104,7 @@ struct PlanTests {
             case .blob(let blob, _):
                 if let source = blob.mountFrom { #expect(done.contains(Place(source, blob.digest))) }
                 done.insert(Place(blob.repository, blob.digest))
-            case .manifest(let step):
+            case .manifest(let step, _):
                 let digest = step.descriptor.digest
                 for needed in content.blobs(of: digest) + content.children(of: digest) {
                     #expect(done.contains(Place(step.repository, needed.digest)))

@@ -108,9 +108,8 @@ struct StagingTests {
     ]) func `finished blobs are held where they would wait for more than half of the delay`(_ steps: [Finish]) {
         var rule = HoldRule(delay: 100)
         for (number, step) in steps.enumerated() {
-            let held = rule.finished(
-                Contents.blob("\(number)"), in: "a", remaining: step.remaining, isLast: step.isLast, rate: 100,
-                now: step.time)
+            let outlook = HoldRule.Outlook(remaining: step.remaining, isLast: step.isLast, rate: 100)
+            let held = rule.finished(Contents.blob("\(number)"), in: "a", outlook, now: step.time)
             #expect(held?.count == step.held, "\(number)")
         }
     }
@@ -119,15 +118,35 @@ struct StagingTests {
         var rule = HoldRule(delay: 100)
         let finish = { (rule: inout HoldRule, repository: String, now: Double) in
             rule.finished(
-                Contents.blob(repository), in: repository, remaining: 1000, isLast: false, rate: 100, now: now)
+                Contents.blob(repository), in: repository, .init(remaining: 1000, isLast: false, rate: 100), now: now)
         }
         #expect(finish(&rule, "a", 0) == nil)
         #expect(finish(&rule, "b", 45) == nil)
-        rule.named(in: "a")
+        rule.named([Contents.blob("a").digest], in: "a")
         #expect(finish(&rule, "a", 50) == nil)
         #expect(finish(&rule, "b", 90)?.count == 2)
         #expect(finish(&rule, "c", 0) == nil)
-        #expect(rule.finished(Contents.blob("c"), in: "c", remaining: 1, isLast: false, rate: 0, now: 60)?.count == 2)
+        #expect(
+            rule.finished(Contents.blob("c"), in: "c", .init(remaining: 1, isLast: false, rate: 0), now: 60)?.count == 2
+        )
+    }
+
+    @Test func `blobs of another image go on waiting when one image's manifest comes`() {
+        var rule = HoldRule(delay: 100)
+        let outlook = HoldRule.Outlook(remaining: 1000, isLast: false, rate: 100)
+        #expect(rule.finished(Contents.blob("one"), in: "a", outlook, now: 0) == nil)
+        #expect(rule.finished(Contents.blob("two"), in: "a", outlook, now: 1) == nil)
+        rule.named([Contents.blob("one").digest], in: "a")
+        #expect(rule.due(in: "a", outlook, now: 50)?.map(\.digest) == [Contents.blob("two").digest])
+        #expect(rule.due(in: "a", outlook, now: 60) == nil)
+    }
+
+    @Test func `what waits is held before a request that will take long`() {
+        var rule = HoldRule(delay: 100)
+        let short = HoldRule.Outlook(remaining: 9000, isLast: false, rate: 100)
+        #expect(rule.finished(Contents.blob("one"), in: "a", short, now: 0) == nil)
+        let long = HoldRule.Outlook(remaining: 9000, isLast: true, rate: 100)
+        #expect(rule.due(in: "a", long, now: 1)?.count == 1)
     }
 
     /// The second case shows that the first can fail.
