@@ -152,12 +152,7 @@ package struct Receipt: Sendable, Equatable {
     /// Writes the receipt atomically, never over another one; returns where. The state's lock is held.
     package func write(in state: SiteState) throws -> FilePath {
         try state.receiptsFolder.createDirectories()
-        var file = state.receiptsFolder.appending(fileName)
-        var number = 1
-        while try file.exists() {
-            number += 1
-            file = state.receiptsFolder.appending("\(fileName.dropLast(5))-\(number).json")
-        }
+        let file = try state.receiptsFolder.unused(String(fileName.dropLast(5)), suffix: ".json")
         try file.replaceContents(with: encoded)
         return file
     }

@@ -24,6 +24,8 @@ package struct ReceiptObject: Sendable, Equatable {
     package var size: Int64
     /// `nil` for a blob.
     package var manifestType: String?
+    /// The manifest that this one is about, if it is about one.
+    package var subject: Digest?
     package var proof: Proof
     /// Whether this load put it there.
     package var isAdded: Bool
@@ -42,11 +44,13 @@ package struct ReceiptObject: Sendable, Equatable {
     package var place: Place { Place(repository, digest) }
 
     package var json: JSONValue {
-        [
+        var members: [String: JSONValue] = [
             "repository": .string(repository), "digest": .string(digest.description), "bytes": .int(size),
             "manifest": manifestType.map(JSONValue.string) ?? .null, "confirmed": .string(proof.rawValue),
             "added": .bool(isAdded), "volumes": .array(volumes.map(JSONValue.string)),
         ]
+        if let subject { members["subject"] = .string(subject.description) }
+        return .object(members)
     }
 
     /// Throws `JSONError`.
@@ -56,14 +60,18 @@ package struct ReceiptObject: Sendable, Equatable {
         guard let known = Proof(rawValue: try proof.string()) else {
             throw proof.invalid("none, answer, head or bytes")
         }
-        let digest = try cursor["digest"]
-        guard let parsed = try? Digest(parsing: digest.string()) else { throw digest.invalid("a digest") }
         self.init(
-            repository: try cursor["repository"].string(), digest: parsed,
+            repository: try cursor["repository"].string(), digest: try Self.digest(cursor["digest"]),
             size: try cursor["bytes"].int(in: 0...Manifest.largestContent),
             manifestType: manifest.value == .null ? nil : try manifest.string(), proof: known,
             isAdded: try cursor["added"].bool(),
             volumes: try cursor["volumes"].elements().map { cursor throws(JSONError) in try cursor.string() })
+        subject = try cursor.optional("subject").map(Self.digest)
+    }
+
+    private static func digest(_ cursor: JSONCursor) throws -> Digest {
+        guard let digest = try? Digest(parsing: cursor.string()) else { throw cursor.invalid("a digest") }
+        return digest
     }
 }
 
@@ -80,10 +88,12 @@ extension Load {
             return found
         }
         let manifests = try content.placedManifests.map { place, descriptor in
-            ReceiptObject(
+            var object = ReceiptObject(
                 repository: place.repository, digest: descriptor.digest, size: descriptor.size,
                 manifestType: descriptor.mediaType, proof: isProven ? .bytes : .none,
                 isAdded: counts.added.contains(place), volumes: try names(descriptor.digest))
+            object.subject = content.manifests[descriptor.digest]?.subject?.digest
+            return object
         }
         let blobs = try content.placedBlobs.map { blob in
             ReceiptObject(

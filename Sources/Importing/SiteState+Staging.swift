@@ -10,7 +10,7 @@ internal import Trust
 // one left.
 extension SiteState {
     /// Staging tags that may exist at this address.
-    func stagingTags(of address: String) throws -> [Place] {
+    package func stagingTags(of address: String) throws -> [Place] {
         let file = stagingFile(address)
         guard try file.exists() else { return [] }
         do {

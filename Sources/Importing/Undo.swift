@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Files
 internal import BundleFormat
+package import Files
 internal import FoundationEssentials
 package import OCI
 internal import RegistryClient
@@ -11,147 +11,182 @@ internal import Synchronization
 /// else uses it. A value that is shown first, and carried out when the user says so.
 package struct Undo: Sendable {
     package enum Step: Sendable, Hashable {
-        /// A tag that the load made.
-        case removeTag(Place)
+        /// A tag that the load made, with what it points to.
+        case removeTag(Place, Digest)
         /// A tag that the load moved.
-        case restoreTag(Place, to: Digest)
+        case restoreTag(Place, from: Digest, to: Digest)
         /// A manifest that the load added; its blobs go with the registry's next collection.
         case removeManifest(Place)
     }
 
     /// In the order in which they are carried out.
     package private(set) var steps: [Step] = []
-    /// What stays as it is, and why.
+    /// What stays as it is because somebody else needs it or has set it, and why.
     package private(set) var kept: [String] = []
-    private let target: any LoadTarget
+    /// Tags that should go back and can't, and why.
+    package private(set) var lost: [String] = []
+    let target: any LoadTarget
     private let jobs: Int
+    private let traits: TargetTraits
 
-    /// Asks the registry how it is now, and decides; changes nothing.
-    package init(_ receipt: Receipt, at target: any LoadTarget, jobs: Int, progress: Progress) throws {
+    /// Asks the registry how it is now, and decides; changes nothing. `others`: receipts of other releases' loads at this
+    /// address, whose content stays; `staging`: staging tags of loads that were stopped.
+    package init(
+        _ receipt: Receipt, others: [Receipt] = [], staging: [Place] = [], at target: any LoadTarget, jobs: Int,
+        progress: Progress
+    ) throws {
         (self.target, self.jobs) = (target, jobs)
         progress.label = "asking \(target.address)"
-        try target.session().ping()
-        for tag in receipt.counts.tags where tag.action != "equal" { try addTag(tag) }
-        try addManifests(receipt)
+        let session = try target.session()
+        try session.ping()
+        traits = try session.traits(TraitsQuestion())
+        let needs = Needs(others)
+        for tag in receipt.counts.tags where tag.action != "equal" { try add(tag, needs, session) }
+        for place in staging where !place.isDigest {
+            if let digest = try session.manifestDigest(place) { steps.append(.removeTag(place, digest)) }
+        }
+        try addManifests(receipt, needs)
     }
 
-    private mutating func addTag(_ tag: LoadTally.TagRecord) throws {
+    private mutating func add(_ tag: LoadTally.TagRecord, _ needs: Needs, _ session: any TargetSession) throws {
         let place = Place(tag.repository, tag.tag)
-        let session = try target.session()
-        let now = try session.manifestDigest(place)?.description
-        guard let now, now != tag.before else { return }  // undone already
-        guard now == tag.digest else { return kept.append("\(place) points to \(now) now, which is not this load's") }
-        guard let before = tag.before else { return steps.append(.removeTag(place)) }
+        guard let now = try session.manifestDigest(place), now.description != tag.before else { return }  // undone already
+        guard now.description == tag.digest else {
+            return kept.append("\(place) points to \(now) now, which is not this load's")
+        }
+        if let other = needs.release(of: place, now) { return kept.append("\(place) is \(other)'s too") }
+        guard let before = tag.before else { return steps.append(.removeTag(place, now)) }
         let former = Place(tag.repository, before)
         guard case .present(let bytes, _) = try session.manifest(former), Digest(of: bytes).description == before else {
-            return kept.append("\(place) was \(before), which the registry hasn't got any more")
+            return lost.append("\(place) was \(before), which the registry hasn't got any more")
         }
-        steps.append(.restoreTag(place, to: Digest(of: bytes)))
+        steps.append(.restoreTag(place, from: now, to: Digest(of: bytes)))
     }
 
-    /// Manifests that the load added and that no other tag of their repository leads to.
-    private mutating func addManifests(_ receipt: Receipt) throws {
+    /// Manifests that the load added, and that neither a tag nor another release leads to.
+    private mutating func addManifests(_ receipt: Receipt, _ needs: Needs) throws {
         let added = receipt.objects.filter { $0.isAdded && $0.manifestType != nil }
-        let removed = Set(
-            steps.compactMap { step -> Place? in
-                switch step {
-                case .removeTag(let place), .restoreTag(let place, _): place
-                case .removeManifest: nil
-                }
-            })
-        let restored = steps.compactMap { step -> Place? in
-            guard case .restoreTag(let place, let digest) = step else { return nil }
-            return Place(place.repository, digest)
-        }
-        let usage = Mutex((steps: [Step](), kept: [String]()))
         let groups = Dictionary(grouping: added, by: \.repository)
+        let (undone, restored) = (Set(steps.compactMap(\.tag)), steps.compactMap(\.restored))
+        let found = Mutex<[String: RepositoryUsage]>([:])
         try spread(groups.keys.sorted(), width: jobs, target.session) { session, repository in
-            let tags = try session.tags(of: repository).map { Place(repository, $0) }.filter { !removed.contains($0) }
-            var used: Set<Digest> = []
-            for place in tags + restored.filter({ $0.repository == repository }) {
-                try Undo.collect(place, session, into: &used)
-            }
-            // Parents before children: Zot refuses to delete what an index lists.
-            for object in (groups[repository] ?? []).reversed() {
-                guard try session.manifestDigest(object.place) != nil else { continue }
-                usage.withLock { [used] found in
-                    if used.contains(object.digest) {
-                        found.kept.append("\(object.place) is used by another tag of its repository")
-                    } else {
-                        found.steps.append(.removeManifest(object.place))
-                    }
-                }
-            }
+            var usage = RepositoryUsage(repository, groups[repository] ?? [], needs)
+            try usage.read(session, without: undone, restored: restored.filter { $0.repository == repository })
+            found.withLock { [usage] in $0[repository] = usage }
         }
-        usage.withLock { found in
-            steps += found.steps
-            kept += found.kept.sorted()
-        }
-    }
-
-    /// All manifests below a tag.
-    private static func collect(_ place: Place, _ session: any TargetSession, into used: inout Set<Digest>) throws {
-        guard case .present(let bytes, let type) = try session.manifest(place) else { return }
-        let digest = Digest(of: bytes)
-        guard used.insert(digest).inserted, MediaType.isIndex(type) else { return }
-        for child in try Manifest(parsing: Data(bytes), mediaType: type).manifests
-        where MediaType.isManifest(child.mediaType) {
-            try collect(Place(place.repository, child.digest), session, into: &used)
+        for (_, usage) in found.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            steps += usage.steps
+            kept += usage.kept
         }
     }
 
     /// Carries the steps out, in order; those that a registry refuses are returned with its reason, and the others done.
+    /// A manifest stays while a tag that could not be taken away names it.
     ///
     /// Throws what stops all of them: login, network, interruption. The same again goes on.
     package func carryOut(_ progress: Progress) throws -> [String] {
         progress.label = "undoing"
         let session = try target.session()
         var refused: [String] = []
+        var named: Set<Place> = []
         for step in steps {
             try Interruption.check()
+            if case .removeManifest(let place) = step, named.contains(place) { continue }
             do {
                 try carryOut(step, session)
-            } catch let error as RegistryError where error.kind == .refusal {
-                // Docker's registry deletes no tags: its manifest takes them along.
-                guard case .removeTag(let tag) = step, takesAlong(tag, steps) else {
-                    refused.append("\(step): \(error)")
-                    continue
-                }
+            } catch let error as RegistryError where error.kind == .refusal || error.isDenial {
+                // Docker's registry deletes no tags: their manifest takes them along.
+                guard !takesAlong(step) else { continue }
+                refused.append("\(step): \(error)")
+                if let manifest = step.manifest { named.insert(manifest) }
             }
         }
         return refused
     }
 
-    private func takesAlong(_ tag: Place, _ steps: [Step]) -> Bool {
-        steps.contains { step in
-            guard case .removeManifest(let place) = step else { return false }
-            return place.repository == tag.repository
-        }
+    private func takesAlong(_ step: Step) -> Bool {
+        guard case .removeTag(let tag, let digest) = step else { return false }
+        return steps.contains(.removeManifest(Place(tag.repository, digest)))
     }
 
     private func carryOut(_ step: Step, _ session: any TargetSession) throws {
         switch step {
-        case .removeTag(let place), .removeManifest(let place): try session.remove(place)
-        case .restoreTag(let place, let digest):
+        case .removeTag(let place, _), .removeManifest(let place): try session.remove(place)
+        case .restoreTag(let place, _, let digest):
             let former = Place(place.repository, digest)
-            guard case .present(let bytes, let type) = try session.manifest(former), Digest(of: bytes) == digest else {
-                throw LoadError.notThere([former.description])
-            }
+            guard case .present(let bytes, let type) = try session.manifest(former), Digest(of: bytes) == digest,
+                case .present(_, let now) = try session.manifest(place)
+            else { throw LoadError.notThere([former.description]) }
             let manifest = try Manifest(parsing: Data(bytes), mediaType: type)
             let descriptor = Descriptor(mediaType: type, digest: digest, size: Int64(bytes.count))
             let assignment = TagAssignment(
-                repository: place.repository, tag: place.reference, manifest: manifest, descriptor: descriptor)
+                repository: place.repository, tag: place.reference, manifest: manifest, descriptor: descriptor,
+                retypes: type != now && !traits.retypesTags)
             try target.setTags([assignment], width: 1)
         }
+    }
+}
+
+extension Undo.Step {
+    /// The tag that it changes.
+    fileprivate var tag: Place? {
+        switch self {
+        case .removeTag(let place, _), .restoreTag(let place, _, _): place
+        case .removeManifest: nil
+        }
+    }
+
+    /// The manifest that a tag names before it is changed.
+    fileprivate var manifest: Place? {
+        switch self {
+        case .removeTag(let place, let digest), .restoreTag(let place, from: let digest, _):
+            Place(place.repository, digest)
+        case .removeManifest: nil
+        }
+    }
+
+    /// The manifest that a tag names afterwards.
+    fileprivate var restored: Place? {
+        guard case .restoreTag(let place, _, let digest) = self else { return nil }
+        return Place(place.repository, digest)
     }
 }
 
 extension Undo.Step: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .removeTag(let place): "remove tag  \(place)"
-        case .restoreTag(let place, let digest): "put back  \(place) to \(digest)"
+        case .removeTag(let place, _): "remove tag  \(place)"
+        case .restoreTag(let place, _, let digest): "put back  \(place) to \(digest)"
         case .removeManifest(let place): "remove manifest  \(place)"
         }
     }
+}
+
+extension RegistryError {
+    fileprivate var isDenial: Bool {
+        guard case .denied = self else { return false }
+        return true
+    }
+}
+
+/// What other releases, by their receipts, have in a registry.
+struct Needs: Sendable {
+    private var tags: [Place: (digest: String, release: String)] = [:]
+    private var objects: [Place: String] = [:]
+
+    init(_ receipts: [Receipt]) {
+        for receipt in receipts {
+            let name = "\(receipt.product) \(receipt.version)"
+            for tag in receipt.counts.tags { tags[Place(tag.repository, tag.tag)] = (tag.digest, name) }
+            for object in receipt.objects where object.manifestType != nil { objects[object.place] = name }
+        }
+    }
+
+    /// The release that has this tag at this digest, if one has.
+    func release(of tag: Place, _ digest: Digest) -> String? {
+        tags[tag].flatMap { $0.digest == digest.description ? $0.release : nil }
+    }
+
+    /// The release that has this manifest, if one has.
+    func release(of manifest: Place) -> String? { objects[manifest] }
 }

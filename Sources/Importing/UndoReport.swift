@@ -10,41 +10,90 @@ extension Undo {
     /// before. `again`: the command that carries it out, quoted.
     package func report(_ receipt: Receipt, refused: [String]?, again: String) -> Report {
         let done = refused != nil
-        var lines = steps.map { "  \($0)" }
-        lines += kept.map { "  kept  \($0)" }
+        let lines = steps.map { "  \($0)" } + kept.map { "  kept  \($0)" } + lost.map { "  lost  \($0)" }
         let tags = steps.count { if case .removeManifest = $0 { false } else { true } }
-        let rows = [
+        var rows = [
             ("receipt", "\(receipt.product) \(receipt.version), \(receipt.finished)"), ("target", receipt.target),
             (done ? "undone" : "to undo", "\(tags.of("tag")), \((steps.count - tags).of("manifest"))"),
-            ("blobs", "go with the registry's own collection: Zot's by itself, docker-registry's garbage-collect"),
         ]
+        if let refused, !refused.isEmpty {
+            rows.append(("but refused", refused.count.of("of these steps", "of these steps")))
+        }
+        if !lost.isEmpty { rows.append(("not possible", lost.count.of("tag"))) }
+        rows.append(
+            ("blobs", "go with the registry's own collection: Zot's by itself, docker-registry's garbage-collect"))
+        let remedy =
+            "the registry's administrator may have to allow delete there (docker-registry: storage.delete.enabled)"
         return Report(
             text: (lines + [rows.aligned]).joined(separator: "\n"),
             json: [
                 "applied": .bool(done), "target": .string(receipt.target), "release": .string(receipt.release),
-                "steps": .array(steps.map(\.json)), "kept": .array(kept.map(JSONValue.string)),
+                "finished": .string(receipt.finished), "steps": .array(steps.map(\.json)),
+                "kept": .array(kept.map(JSONValue.string)), "lost": .array(lost.map(JSONValue.string)),
                 "refused": .array((refused ?? []).map(JSONValue.string)),
             ],
-            warnings: (refused ?? []).map { "the registry refused to \($0)" },
-            next: done || steps.isEmpty ? [] : ["read the list; then carry it out:", again],
-            failure: refused?.isEmpty == false ? .failed : nil)
+            warnings: (refused ?? []).map { "the registry refused to \($0)" }
+                + (refused?.isEmpty == false ? [remedy] : []),
+            next: done || steps.isEmpty ? [] : ["# read the list; then carry it out:", again],
+            failure: refused?.isEmpty == false ? .failed : lost.isEmpty ? nil : .incomplete)
     }
 
     /// Keeps what was undone beside the receipts. The state's lock is held.
     package func record(_ report: Report, receipt: Receipt, at time: UTCTime, in state: SiteState) throws -> FilePath {
         let stamp = time.description.filter { $0.isNumber || $0 == "T" || $0 == "Z" }
-        let file = state.receiptsFolder.appending("\(stamp)-undo-\(receipt.product)-\(receipt.version).undo")
+        let name = "\(stamp)-undo-\(receipt.product)-\(receipt.version)"
         try state.receiptsFolder.createDirectories()
+        let file = try state.receiptsFolder.unused(name, suffix: ".undo")
         try file.replaceContents(with: report.json.canonicalBytes + [UInt8(ascii: "\n")])
         return file
+    }
+}
+
+extension FilePath {
+    /// `<name><suffix>` in this folder, or `<name>-2<suffix>` and so on where files of these names are there.
+    func unused(_ name: String, suffix: String) throws -> FilePath {
+        var (file, number) = (appending(name + suffix), 1)
+        while try file.exists() {
+            number += 1
+            file = appending("\(name)-\(number)\(suffix)")
+        }
+        return file
+    }
+}
+
+extension SiteState {
+    /// Receipts of loads of other releases into the same target that ended well and were not undone.
+    package func otherReceipts(than receipt: Receipt) throws -> [Receipt] {
+        guard try receiptsFolder.exists() else { return [] }
+        let names = try receiptsFolder.entries()
+        let undone = Set(try names.filter { $0.hasSuffix(".undo") }.compactMap(undone))
+        return try names.filter { $0.hasSuffix(".json") }.sorted().compactMap { name in
+            let other = try Receipt(at: receiptsFolder.appending(name))
+            guard other.target == receipt.target, other.release != receipt.release, other.outcome == "done" else {
+                return nil
+            }
+            return undone.contains(other.release + other.finished) ? nil : other
+        }
+    }
+
+    /// The release and time of a load that this record says was undone.
+    private func undone(_ name: String) throws -> String? {
+        let file = receiptsFolder.appending(name)
+        do {
+            let limit = Receipt.maximumSize
+            let record = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
+            return try record["release"].string() + record["finished"].string()
+        } catch let error as JSONError {
+            throw StateError.unreadable(file, "\(error)")
+        }
     }
 }
 
 extension Undo.Step {
     fileprivate var json: JSONValue {
         switch self {
-        case .removeTag(let place): ["action": "removeTag", "name": .string(place.description)]
-        case .restoreTag(let place, let digest):
+        case .removeTag(let place, _): ["action": "removeTag", "name": .string(place.description)]
+        case .restoreTag(let place, _, let digest):
             ["action": "restoreTag", "name": .string(place.description), "digest": .string(digest.description)]
         case .removeManifest(let place): ["action": "removeManifest", "name": .string(place.description)]
         }

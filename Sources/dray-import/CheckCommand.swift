@@ -46,10 +46,11 @@ struct UndoCommand: Command {
         abstract: "Take back what a load did to a registry.",
         discussion: """
             Puts tags back to what the receipt says they were, removes those that the load made, and removes the manifests that \
-            it added where no other tag of their repository leads to them. Without --apply it prints that list and changes \
-            nothing. Tags that someone has set since stay. Blobs go with the registry's own collection.
+            it added where no other tag of their repository leads to them. What another release loaded here has too, stays, and \
+            so do tags that someone has set since. Without --apply it prints that list and changes nothing. Blobs go with the \
+            registry's own collection. Ends with 3 where a tag can't go back because the registry hasn't its content any more.
 
-            \(exitCodeHelp([.damaged, .refused, .registryRefused]))
+            \(exitCodeHelp([.incomplete, .damaged, .registryRefused]))
             """)
 
     @Argument(help: "The receipt's file.", completion: .file()) var receipt: String
@@ -71,7 +72,10 @@ struct UndoCommand: Command {
         }
         let lock = try state.site.lock()
         defer { withExtendedLifetime(lock) {} }
-        let undo = try Undo(receipt, at: place, jobs: target.jobs, progress: progress)
+        let undo = try Undo(
+            receipt, others: state.site.otherReceipts(than: receipt),
+            staging: state.site.stagingTags(of: place.address),
+            at: place, jobs: target.jobs, progress: progress)
         let again = ["dray-import", "undo", self.receipt] + target.words + state.words + ["--apply"]
         guard apply else { return Outcome(undo.report(receipt, refused: nil, again: again.shellLine)) }
         let report = undo.report(receipt, refused: try undo.carryOut(progress), again: again.shellLine)
