@@ -11,6 +11,8 @@ import SystemPackage
 /// One lock, as in Zot; bytes stream outside it.
 final class ZotStore: Sendable {
     let folder: FilePath
+    /// The same as text: in a debug build each step along a path costs as much as a request.
+    private let root: String
     let options: ZotServer.Options
     let state: Mutex<State>
 
@@ -35,7 +37,7 @@ final class ZotStore: Sendable {
 
     /// Looks through the folder once, as Zot does at its start.
     init(_ folder: FilePath, _ options: ZotServer.Options) {
-        (self.folder, self.options) = (folder, options)
+        (self.folder, root, self.options) = (folder, folder.string, options)
         var holders: [String: Set<String>] = [:]
         for repository in ZotStore.repositories(below: folder) where options.dedupe {
             let blobs = folder.appending(repository).appending("blobs")
@@ -50,11 +52,11 @@ final class ZotStore: Sendable {
 
     // MARK: Repositories
 
-    func path(_ repository: String) -> FilePath { folder.appending(repository) }
+    func path(_ repository: String) -> FilePath { FilePath("\(root)/\(repository)") }
 
     func blobPath(_ repository: String, _ digest: String) -> FilePath {
         let parts = digest.split(separator: ":", maxSplits: 1)
-        return path(repository).appending("blobs/\(parts[0])/\(parts[1])")
+        return FilePath("\(root)/\(repository)/blobs/\(parts[0])/\(parts[1])")
     }
 
     /// All repositories, sorted.
@@ -71,7 +73,7 @@ final class ZotStore: Sendable {
         return found.sorted()
     }
 
-    func exists(_ repository: String) -> Bool { ZotDisk.status(path(repository).appending("index.json")) != nil }
+    func exists(_ repository: String) -> Bool { ZotDisk.status(FilePath("\(root)/\(repository)/index.json")) != nil }
 
     /// Makes a repository unless there is one; false where that is impossible.
     func makeRepository(_ repository: String) -> Bool {
@@ -153,7 +155,7 @@ final class ZotStore: Sendable {
     // MARK: Sessions
 
     func sessionPath(_ repository: String, _ id: String) -> FilePath {
-        path(repository).appending(".uploads").appending(id)
+        FilePath("\(root)/\(repository)/.uploads/\(id)")
     }
 
     /// A new session; `nil` where the repository can't be made.
