@@ -83,7 +83,9 @@ extension ZotStore {
         }
         let path = blobPath(repository, entry.digest)
         if ZotDisk.status(path)?.size != entry.size {
-            guard ZotDisk.makeFolder(path.removingLastComponent()), ZotDisk.replace(path, bytes) else { throw .failed }
+            guard ZotDisk.makeFolder(blobFolder(repository, entry.digest)), ZotDisk.replace(path, bytes) else {
+                throw .failed
+            }
         }
         if let old {
             let replaced = lines.remove(at: old)

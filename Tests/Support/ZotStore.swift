@@ -59,6 +59,10 @@ final class ZotStore: Sendable {
         return FilePath("\(root)/\(repository)/blobs/\(parts[0])/\(parts[1])")
     }
 
+    func blobFolder(_ repository: String, _ digest: String) -> FilePath {
+        FilePath("\(root)/\(repository)/blobs/\(digest.prefix { $0 != ":" })")
+    }
+
     /// All repositories, sorted.
     func repositories() -> [String] { ZotStore.repositories(below: folder) }
 
@@ -116,7 +120,7 @@ final class ZotStore: Sendable {
 
     private func adopt(_ source: FilePath, _ repository: String, _ digest: String, _ state: inout State) -> Bool {
         let target = blobPath(repository, digest)
-        guard ZotDisk.makeFolder(target.removingLastComponent()), ZotDisk.link(source, target) else { return false }
+        guard ZotDisk.makeFolder(blobFolder(repository, digest)), ZotDisk.link(source, target) else { return false }
         state.holders[digest, default: []].insert(repository)
         return true
     }
@@ -124,7 +128,7 @@ final class ZotStore: Sendable {
     /// Makes an uploaded file a blob; the hash has been compared.
     func keepBlob(_ file: FilePath, _ repository: String, _ digest: String) -> Bool {
         let target = blobPath(repository, digest)
-        guard ZotDisk.makeFolder(target.removingLastComponent()) else { return false }
+        guard ZotDisk.makeFolder(blobFolder(repository, digest)) else { return false }
         return state.withLock { state in
             let known = options.dedupe ? state.holders[digest]?.first { blob($0, digest) != nil } : nil
             if options.dedupe { state.holders[digest, default: []].insert(repository) }
