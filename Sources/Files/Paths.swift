@@ -83,7 +83,8 @@ extension FilePath {
 
     /// Replaces the file: a reader sees the old bytes or the new, never a mixture, also after a power cut.
     package func replaceContents(with bytes: [UInt8], mode: UInt32 = 0o644) throws(FileError) {
-        let staged = removingLastComponent().appending(".\(lastComponent?.string ?? "file").new")
+        let folder = removingLastComponent()
+        let staged = folder.appending(".\(lastComponent?.string ?? "file").new")
         try staged.removeFile()
         do {
             let file = try OpenFile.creating(staged, mode: mode)
@@ -91,7 +92,6 @@ extension FilePath {
             try file.syncData()
         }
         try staged.rename(to: self)
-        let folder = removingLastComponent()
         try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
     }
 }
