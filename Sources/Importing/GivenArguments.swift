@@ -6,10 +6,15 @@ package struct GivenArguments: Sendable {
     package let media: String
     /// `--to`, and how the registry there is spoken to.
     package let target: String
+    /// `--to` and `--state` alone.
+    package let place: String
+    /// `--to` with its options, and `--state`: for commands without media.
+    package let site: String
 
-    /// Takes the words of both as they were given, unquoted.
-    package init(media: [String], target: [String]) {
+    /// Takes words as they were given, unquoted. `target` begins with `--to`; `state` is `--state` and its folder, or nothing.
+    package init(media: [String], target: [String], state: [String] = []) {
         (self.media, self.target) = (media.shellLine, target.shellLine)
+        (place, site) = ((Array(target.prefix(2)) + state).shellLine, (target + state).shellLine)
     }
 }
 

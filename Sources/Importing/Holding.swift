@@ -44,7 +44,8 @@ final class Holding: Sendable {
     /// Notes a blob that the target has now; holds it and others where they would wait too long.
     func finished(_ blob: LoadPlan.BlobStep, group: Int, _ sender: Sender) throws {
         let now = (ContinuousClock.now - start) / .seconds(1)
-        let rate = Double(load.progress.done.load(ordering: .relaxed)) / max(now, 0.001)
+        // Until a request has measured it, only the time that has passed counts.
+        let rate = load.target.traffic.bytesPerSecond ?? .infinity
         let held = state.withLock { state in
             state.images[group].bytesLeft -= blob.size
             let image = state.images[group]
@@ -55,11 +56,13 @@ final class Holding: Sendable {
         if let held { try hold(held, in: blob.repository, sender) }
     }
 
+    // By its digest too: a registry keeps a manifest whose tag has moved on or gone.
     private func hold(_ blobs: [Descriptor], in repository: String, _ sender: Sender) throws {
         let tag = Place(repository, Staging.blobsTag(of: load.release))
+        let (manifest, descriptor) = try Staging.manifest(listing: blobs)
         try writing.withLock { _ in
-            try load.state?.addStagingTags([tag], of: load.target.address)
-            try sender.hold(blobs, at: tag)
+            try load.state?.addStagingTags([tag, Place(repository, descriptor.digest)], of: load.target.address)
+            try sender.hold(manifest, descriptor, at: tag)
         }
     }
 

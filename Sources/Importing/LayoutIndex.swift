@@ -55,6 +55,13 @@ struct LayoutIndex: Sendable, Equatable {
     /// Takes a name away; what it named stays a blob.
     mutating func remove(named name: String) { entries.removeAll { LayoutIndex.name(of: $0) == name } }
 
+    /// The tags that names of this repository hold.
+    func tags(of repository: String) -> [String] {
+        entries.compactMap(LayoutIndex.name).filter { $0.hasPrefix("\(repository):") }.map {
+            String($0.dropFirst(repository.count + 1))
+        }
+    }
+
     /// What the entries point to.
     var digests: [Digest] { entries.compactMap(LayoutIndex.digest) }
 

@@ -183,7 +183,9 @@ private final class LayoutSession: TargetSession {
         return manifest.subject == nil
     }
 
-    func remove(_ tag: Place) throws { try target.change { $0.remove(named: tag.description) } }
+    func remove(_ place: Place) throws { try target.change { $0.remove(named: place.description) } }
+
+    func tags(of repository: String) throws -> [String] { try target.index().tags(of: repository) }
 
     // A folder's list of referrers is its index (image-spec 1.1, "Image Layout").
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {

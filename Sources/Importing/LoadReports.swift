@@ -141,10 +141,19 @@ extension Receipt {
                 "\(counts.tags.count { $0.action == "new" }) new, \(counts.tags.count { $0.action == "equal" }) unchanged, \(moved.count) moved"
             ),
             ("read back", readBackText),
+            ("requests", "\(done.requests), planned \(planned.requests)"),
+            ("bytes sent", "\(done.bytes.asSize), planned at most \(planned.bytes.asSize)"),
             ("signed by", signers.map { String($0.prefix(16)) }.joined(separator: ", ")),
             ("tool", tool),
         ]
         if skippedTLSVerify { rows.append(("certificate", "NOT CHECKED (--insecure-skip-tls-verify)")) }
+        if !counts.stagingLeft.isEmpty {
+            rows.append(
+                (
+                    "left behind",
+                    "staging tags, which the next load removes: \(counts.stagingLeft.joined(separator: ", "))"
+                ))
+        }
         if let message { rows.append(("message", message)) }
         if let file { rows.append(("receipt", file.string)) }
         let lines = moved.map { "  \($0.repository):\($0.tag) was \($0.before ?? "nothing"), is \($0.digest)" }
@@ -185,13 +194,15 @@ extension VerifiedBundle {
             }
             return [look].compactMap(\.self) + uploadSteps(given)
         }
-        let sync =
-            "in the system console: Administration > Pack Registries > OCI Pack Registry > Sync, then look for the new packs"
+        let sync = [
+            "let Palette read the packs: with --palette URL --token-file FILE, or in the system console as this says",
+            "dray-import sync \(given.place)",
+        ]
         let hasPacks = release.references.contains { $0.kind == "pack" }
-        return (hasPacks ? [sync] : []) + uploadSteps(given)
+        return (hasPacks ? sync : []) + uploadSteps(given)
             + [
-                "the check, at any time: the same load asks for everything and sends nothing",
-                "dray-import load \(given.media) \(given.target)",
+                "the check, at any time and without media",
+                "dray-import check \(release.name) \(given.site)",
             ]
     }
 }

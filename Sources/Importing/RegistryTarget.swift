@@ -180,7 +180,9 @@ final class RegistrySession: TargetSession {
         return manifest.subject == nil || receipt.subjectKept
     }
 
-    func remove(_ tag: Place) throws { try connection.deleteManifest(full(tag.repository), tag.reference) }
+    func remove(_ place: Place) throws { try connection.deleteManifest(full(place.repository), place.reference) }
+
+    func tags(of repository: String) throws -> [String] { try connection.tags(full(repository)) ?? [] }
 
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
         let listed = Set(try connection.referrers(full(repository), subject)?.map(\.digest) ?? [])

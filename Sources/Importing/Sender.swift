@@ -64,13 +64,12 @@ final class Sender {
         load.tally.note { $0.unlisted.append(Referrer(repository, subject.digest, descriptor)) }
     }
 
-    /// Puts a staging manifest that names these blobs.
-    func hold(_ blobs: [Descriptor], at tag: Place) throws {
+    /// Puts a staging manifest, and the empty configuration that it names.
+    func hold(_ manifest: Manifest, _ descriptor: Descriptor, at tag: Place) throws {
         let empty = LoadPlan.BlobStep(
             repository: tag.repository, digest: Staging.emptyConfiguration.digest, size: 2, mountFrom: nil)
         _ = try session.send(empty) { offset in BytesBody(Array("{}".utf8).dropFirst(Int(offset))) }
-        let staging = try Staging.manifest(listing: blobs)
-        _ = try session.put(staging.manifest, staging.descriptor, at: tag)
+        _ = try session.put(manifest, descriptor, at: tag)
     }
 
     /// A registry may have collected blobs meanwhile: each is asked for, and sent where it is gone.

@@ -6,7 +6,8 @@ internal import OCI
 internal import SystemPackage
 internal import Trust
 
-// Which staging tags exist where, so that a later load can remove what a killed one left.
+// Which staging tags, and staging manifests by their digest, exist where, so that a later load can remove what a killed
+// one left.
 extension SiteState {
     /// Staging tags that may exist at this address.
     func stagingTags(of address: String) throws -> [Place] {

@@ -142,6 +142,8 @@ package enum StateError: Error, Equatable {
     case unreadable(FilePath, String)
     /// Another root is trusted for this product; its fingerprint and its folder.
     case productKnown(String, Digest, FilePath)
+    /// No receipt of this release, or none at all, for this address; the releases that there are receipts of.
+    case noSuchRelease(String?, String, known: [String])
     /// A file that was given as a receipt and is none.
     case noReceipt(FilePath, String)
 }
@@ -153,6 +155,7 @@ extension StateError: ClassifiedError {
         case .unreadable: .failed
         case .productKnown: .refused
         case .noReceipt: .damaged
+        case .noSuchRelease: .usage
         }
     }
 
@@ -166,6 +169,10 @@ extension StateError: ClassifiedError {
         case .productKnown(let product, let known, let folder):
             "another root is trusted for \(product) already, with the fingerprint \(RootCandidate.grouped(known.hex)); "
                 + "nothing was changed. Ask the sender which one is right; to give up the known one, remove \(folder) first"
+        case .noSuchRelease(let name, let address, let known):
+            "there is no receipt of a load\(name.map { " of \($0)" } ?? "") into \(address)"
+                + (known.isEmpty ? "" : "; there are some of \(known.joined(separator: ", "))")
+                + ". Give a receipt's file, or load first"
         case .noReceipt(let file, let why):
             "\(file.printable) is no receipt of a load (\(why)); loads name theirs, and keep them in receipts/ of the state's "
                 + "folder"

@@ -63,7 +63,7 @@ struct HoldRule {
     init(delay: Double) { self.delay = delay }
 
     /// Notes a finished blob; `remaining` are the bytes that its image still needs, `isLast` tells that all of them are
-    /// under way already, `rate` is bytes a second. Returns the blobs that a staging manifest must list now, if so.
+    /// under way already, `rate` is bytes a second, infinite where unknown. Returns the blobs that a staging manifest must list now, if so.
     ///
     /// A blob may wait for half of the delay. One that would wait longer is held before the image's rest is all
     /// under way, since nothing else may finish in between, and not more often than each eighth of the delay.

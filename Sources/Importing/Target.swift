@@ -80,8 +80,10 @@ package protocol TargetSession: AnyObject {
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome
     /// Stores a manifest under a tag or its digest. Returns whether the target keeps the list of its subject's referrers.
     func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool
-    /// Removes a tag; one that isn't there is fine.
-    func remove(_ tag: Place) throws
+    /// Removes a tag, or a manifest by its digest; one that isn't there is fine.
+    func remove(_ place: Place) throws
+    /// All tags of a repository; none where it isn't there.
+    func tags(of repository: String) throws -> [String]
     /// The manifests that are about this one, as the target lists them; asks on until the wanted ones are found or nothing
     /// is left to ask.
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest>

@@ -20,8 +20,10 @@ struct PackImageLists {
     /// `<repository>@<digest>` of every manifest that a repository gets, children of indexes too.
     private var manifests: Set<String> = []
 
-    /// Notes the list of a pack.
-    mutating func add(_ list: PackImages?, of pack: String) { lists[pack] = .some(list) }
+    /// Notes the list of a pack; two inputs may hold one pack, and one of them in a way that can't be read.
+    mutating func add(_ list: PackImages?, of pack: String) {
+        if list != nil || lists[pack] == nil { lists[pack] = .some(list) }
+    }
 
     /// Notes that a repository gets a manifest.
     mutating func add(_ manifest: Digest, in repository: String) { manifests.insert("\(repository)@\(manifest)") }

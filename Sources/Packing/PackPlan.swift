@@ -88,7 +88,7 @@ package struct PackPlan: Sendable {
         let keys = try manifest.vendorKeys.map { Digest(of: try $0.contents(limit: 1 << 20)).hex }
         let release = manifest.release
         let parameters = [
-            "dray plan 1", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
+            "dray plan 2", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
             String(options.volumeSize), String(options.level), FrameRules.version, SplitterName.current,
         ]
         id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The bytes of one blob, front to back, as an upload asks for them.
+/// The bytes of one blob from some offset to its end, as an upload asks for them, in one request or in several.
 package protocol BlobBody {
     /// Writes the next bytes to the front of `buffer` and says how many; 0 only at the end.
     ///

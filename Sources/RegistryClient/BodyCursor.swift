@@ -2,7 +2,7 @@
 
 /// A blob's body across the requests that send it: one body serves consecutive chunks, and is made anew only for an
 /// offset at which it doesn't stand.
-final class BodyCursor: BlobBody {
+final class BodyCursor {
     /// Bytes from the blob's start that have been handed out.
     private(set) var position: Int64 = 0
     private let make: (Int64) throws -> any BlobBody
@@ -20,13 +20,14 @@ final class BodyCursor: BlobBody {
         return self
     }
 
+    /// Reads as `BlobBody` does; a body that threw is not asked again.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         do {
             let count = try unsafe body?.read(into: buffer) ?? 0
             position += Int64(count)
             return count
         } catch {
-            body = nil  // it is not to be asked again
+            body = nil
             throw error
         }
     }

@@ -17,14 +17,14 @@ package struct RegistryHabits: Sendable, Hashable, Codable {
 }
 
 extension RegistryHabits {
-    /// Fewer bytes tell more of the delay than of the speed.
-    static let smallestMeasure: Int64 = 256 << 10
+    /// Fewer bytes in less than a second tell more of the delay than of the speed.
+    private static let smallestMeasure: Int64 = 256 << 10
     /// Seconds of sending that weigh as much as all that was measured before.
     private static let memory = 2.0
 
     /// Takes what one request measured: the longer it took, the more it says.
     mutating func measure(_ bytes: Int64, seconds: Double) {
-        guard bytes >= RegistryHabits.smallestMeasure, seconds > 0 else { return }
+        guard bytes > 0, seconds > 0, seconds >= 1 || bytes >= RegistryHabits.smallestMeasure else { return }
         let speed = Double(bytes) / seconds
         let weight = seconds / (seconds + RegistryHabits.memory)
         bytesPerSecond = bytesPerSecond.map { $0 + (speed - $0) * weight } ?? speed

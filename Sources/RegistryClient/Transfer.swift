@@ -7,8 +7,8 @@ struct Request {
     enum Content {
         case none
         case bytes([UInt8])
-        /// Exactly this many bytes of a body that is made anew each time the request is sent.
-        case stream(size: Int64, () throws -> any BlobBody)
+        /// Exactly this many bytes of a body, which is asked for each time the request is sent.
+        case stream(size: Int64, () throws -> BodyCursor)
     }
 
     /// Takes a body while it comes, in place of `Response.body`.
@@ -72,7 +72,7 @@ final class Transfer {
     /// Bytes of the whole body, where it is a stream.
     let size: Int64
     private let request: Request
-    private let stream: (any BlobBody)?
+    private let stream: BodyCursor?
     private let registry: Registry
     private let started = ContinuousClock.now
     private var deadline: ContinuousClock.Instant?
@@ -99,7 +99,7 @@ final class Transfer {
     /// Fills libcurl's buffer; `nil` aborts the transfer.
     func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int? {
         guard failure == nil else { return nil }
-        guard var stream, bodyBytes < size else { return 0 }
+        guard let stream, bodyBytes < size else { return 0 }
         let wanted = min(buffer.count, Int(clamping: size - bodyBytes), registry.rateLimit?.pieceSize ?? .max)
         guard mayTake(wanted) else { return nil }
         do {

@@ -26,7 +26,9 @@ struct Upload {
         let options = connection.registry.options
         let kept = try options.journal?.find(blob.repository, blob.digest)
         let location = kept.flatMap { kept -> Target? in
-            guard kept.size == blob.size, 1...max(blob.size, 1) ~= kept.offset else { return nil }
+            guard kept.repository == blob.repository, kept.digest == blob.digest, kept.size == blob.size,
+                kept.offset > 0, kept.offset <= blob.size
+            else { return nil }
             return Target.uploads(blob.repository).resolving(kept.location, at: connection.endpoint)
         }
         (isKept, session) = (kept != nil, location ?? .uploads(blob.repository))
@@ -40,7 +42,7 @@ struct Upload {
 
     mutating func run() throws -> UploadOutcome {
         while true {
-            if options.isCancelled() { take(.cancelled, because: RegistryError.cancelled) }
+            if !progress.isEnding, options.isCancelled() { take(.cancelled, because: RegistryError.cancelled) }
             let action = progress.next(registry.habits)
             switch action {
             case .finish(let outcome): return outcome
@@ -61,14 +63,12 @@ struct Upload {
 
     /// Waits before the next action; a cancelled wait is noticed there.
     private mutating func wait() {
+        guard !progress.isEnding else { return }
         registry.count { $0.retries += 1 }
         let delay = options.retry.delay(
             after: progress.failures, retryAfter: retryAfter, jitter: .random(in: 0..<1))
         retryAfter = nil
-        guard case .over = progress.stage else {
-            _ = options.retry.wait(delay, unless: options.isCancelled)
-            return
-        }
+        _ = options.retry.wait(delay, unless: options.isCancelled)
     }
 
     /// What the journal throws ends the session too.
@@ -102,9 +102,7 @@ extension Upload {
         case .mount(let source):
             let target = Target.uploads(blob.repository).adding("mount", blob.digest.description)
             exchange(connection.request("POST", target.adding("from", source)), reading: source)
-        case .open:
-            started = Int64(time(nil))
-            exchange(connection.request("POST", .uploads(blob.repository)))
+        case .open: exchange(connection.request("POST", .uploads(blob.repository)))
         case .single:
             let target = Target.uploads(blob.repository).adding("digest", blob.digest.description)
             exchange(request("POST", target, 0..<blob.size))
@@ -141,11 +139,13 @@ extension Upload {
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             switch outcome {
             case .answer(let response):
-                registry.learn { $0.measure(connection.lastBodyBytes, seconds: seconds) }
+                if response.status < 300 { registry.learn { $0.measure(connection.lastBodyBytes, seconds: seconds) } }
                 try take(response, request)
             case .passing(let error, let delay):
-                // What a cut request says of the speed is in error by what waits in buffers.
-                if seconds > 1 { registry.learn { $0.measure(connection.lastBodyBytes, seconds: seconds) } }
+                // One that took too long was perhaps cut for that; of one cut earlier, most may still wait in buffers.
+                if seconds >= options.upload.requestSeconds {
+                    registry.learn { $0.measure(connection.lastBodyBytes, seconds: seconds) }
+                }
                 retryAfter = delay
                 take(event(for: error), because: error)
             case .body(let error): take(.failed(.usable), because: error)
@@ -167,6 +167,7 @@ extension Upload {
             try takeStored(response, request)
         case (.mount, 202), (.open, 202), (.single, 202):
             session = try location(response, request)
+            started = Int64(time(nil))
             take(.accepted(smallestChunk: response.header("oci-chunk-min-length").flatMap { Int64($0) }))
         case (.patch, _):
             if response.header("location") != nil { session = try location(response, request) }

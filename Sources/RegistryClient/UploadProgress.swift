@@ -136,6 +136,14 @@ struct UploadProgress: Hashable {
         (hasSession, offset, furthest, stage) = (true, kept, kept, .recall)
     }
 
+    /// Whether it is decided how it ends.
+    var isEnding: Bool {
+        switch stage {
+        case .over, .cancel(.fail), .cancel(.finish): true
+        default: false
+        }
+    }
+
     /// The next step, by what the registry is known to take now.
     mutating func next(_ habits: RegistryHabits) -> Action {
         if stage == .begin { stage = beginning(habits) }

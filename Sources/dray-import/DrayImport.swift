@@ -22,7 +22,8 @@ struct DrayImport: ParsableCommand {
         version: toolVersion,
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
-            LoadCommand.self, ExtractCommand.self, ReceiptCommand.self, InventoryCommand.self,
+            LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self,
         ])
 
     static func main() {

@@ -25,11 +25,12 @@ struct InventoryCommand: Command {
         help: ArgumentHelp("Where the inventory goes; a file of that name is replaced.", valueName: "file"),
         completion: .file())
     var out: String
+    @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
         guard !out.isEmpty else { throw UsageError("--out needs a file's name") }
-        let target = try target.target()
+        let target = try target.target(state.site)
         var inventory = Inventory(of: target, tool: "dray-import \(toolVersion)")
         inventory.jobs = self.target.jobs
         return Outcome(try inventory.write(to: FilePath(out), now: .now, progress: progress))

@@ -89,7 +89,7 @@ struct LoadCommand: Command {
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
-        let given = GivenArguments(media: media.words, target: self.target.words)
+        let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()
         let result = try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)

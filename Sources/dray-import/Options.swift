@@ -4,8 +4,6 @@ import ArgumentParser
 import BundleFormat
 import CommandLineSupport
 import Files
-import FoundationEssentials
-import Glibc
 import Importing
 import RegistryClient
 import SystemPackage
@@ -73,40 +71,25 @@ struct MediaOptions: ParsableArguments {
 struct TargetOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "https://host:30003/spectro-content, http://127.0.0.1:5000/base, or oci:DIR, an OCI image layout.",
-            valueName: "target"))
+            "https://host:30003/spectro-content, http://127.0.0.1:5000/base, the name of a target (see target add), or "
+                + "oci:DIR, an OCI image layout.", valueName: "target"))
     var to: String
 
-    @Option(help: ArgumentHelp("Trust only these authorities.", valueName: "pem file"), completion: .file())
-    var caCert: String?
-
-    @Option(help: ArgumentHelp("Show the registry this certificate.", valueName: "pem file"), completion: .file())
-    var clientCert: String?
-
-    @Option(help: ArgumentHelp("The key of --client-cert.", valueName: "pem file"), completion: .file())
-    var clientKey: String?
-
-    @Option(help: "Log in as this user; needs --password-file or --password-stdin.")
-    var username: String?
-
-    @Option(
-        help: ArgumentHelp("Read the password from the first line of a file.", valueName: "file"), completion: .file())
-    var passwordFile: String?
-
-    @Flag(help: "Read the password from standard input.")
-    var passwordStdin = false
-
-    @Option(
-        help: ArgumentHelp(
-            "Logins as docker login leaves them; $DOCKER_CONFIG/config.json or ~/.docker/config.json unless given.",
-            valueName: "file"), completion: .file())
-    var dockerConfig: String?
-
-    @Flag(help: "Allow credentials over http: to another machine.")
-    var plainHttp = false
+    @OptionGroup var connection: ConnectionOptions
 
     @Flag(help: "Accept any certificate of the registry; the receipt records it.")
     var insecureSkipTlsVerify = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Send no more than this in a second, all connections together: 20M, 500kB.", valueName: "size"))
+    var limitRate: Rate?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds after which the registry collects what nothing names; Zot's default is 3600.", valueName: "seconds"
+        ))
+    var gcDelay: Int?
 
     @Option(help: "Connections to the target, 1 to 64.")
     var jobs = 4
@@ -119,85 +102,61 @@ struct TargetOptions: ParsableArguments {
 
     /// The options again, for the next command.
     var words: [String] {
-        let options = [
-            ("--to", to), ("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey),
-            ("--username", username), ("--password-file", passwordFile), ("--docker-config", dockerConfig),
-            ("--chunk-size", chunkSize.map { "\($0.bytes)" }),
-        ]
-        let flags = [
-            ("--password-stdin", passwordStdin), ("--plain-http", plainHttp),
-            ("--insecure-skip-tls-verify", insecureSkipTlsVerify),
-        ]
-        return options.flatMap { name, value in value.map { [name, $0] } ?? [] }
-            + flags.filter(\.1).map(\.0) + (jobs == 4 ? [] : ["--jobs", "\(jobs)"])
+        ["--to", to] + connection.words + (insecureSkipTlsVerify ? ["--insecure-skip-tls-verify"] : [])
+            + (limitRate.map { ["--limit-rate", "\($0.bytes)"] } ?? [])
+            + (gcDelay.map { ["--gc-delay", "\($0)"] } ?? [])
+            + (chunkSize.map { ["--chunk-size", "\($0.bytes)"] } ?? [])
+            + (jobs == 4 ? [] : ["--jobs", "\(jobs)"])
     }
 
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
+        guard gcDelay.map({ $0 > 0 }) ?? true else { throw ValidationError("--gc-delay takes 1 second or more") }
         guard chunkSize.map({ $0.bytes >= 64 << 10 }) ?? true else {
             throw ValidationError("--chunk-size takes 64KiB or more")
         }
-        let hasPassword = passwordFile != nil || passwordStdin
-        guard (username != nil) == hasPassword, !(passwordFile != nil && passwordStdin) else {
-            throw ValidationError("--username goes with one of --password-file and --password-stdin")
-        }
-        guard clientKey == nil || clientCert != nil else { throw ValidationError("--client-key needs --client-cert") }
     }
 
-    /// The target, with what `state` remembers of it; a password is read here and nowhere else.
-    func target(_ state: SiteState? = nil) throws -> any LoadTarget {
+    /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
+    func access(_ state: SiteState) throws -> (address: String, access: TargetAccess) {
+        var given = connection.access
+        given.gcDelay = gcDelay
+        guard !to.contains("://"), SavedTarget.isName(to) else { return (to, given) }
+        let saved = try state.target(to)
+        return (saved.address, given.over(saved.access))
+    }
+
+    /// The target; a password is read here and nowhere else.
+    func target(_ state: SiteState) throws -> any LoadTarget {
         if to.hasPrefix("oci:") {
             guard to.utf8.count > 4 else { throw UsageError("--to oci: needs a folder, for example oci:mirror") }
             return LayoutTarget(FilePath(String(to.dropFirst(4))))
         }
-        let endpoint = try Endpoint(parsing: to)
-        let files = [
-            ("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey),
-            ("--password-file", passwordFile), ("--docker-config", dockerConfig),
-        ]
-        for (option, file) in files { try file?.mustExist(as: option) }
+        let (address, access) = try self.access(state)
+        let endpoint = try Endpoint(parsing: address)
+        var options = try connection.options(access, for: endpoint)
         if insecureSkipTlsVerify {
             StandardError.print("warning: the registry's certificate is not checked (--insecure-skip-tls-verify)")
         }
-        var options = RegistryOptions()
-        (options.caCertificate, options.clientCertificate, options.clientKey) = (caCert, clientCert, clientKey)
-        (options.skipTLSVerify, options.plainHTTP) = (insecureSkipTlsVerify, plainHttp)
-        options.credentials = try credentials(for: endpoint)
-        options.isCancelled = { Interruption.isRequested }
+        options.skipTLSVerify = insecureSkipTlsVerify
+        options.limitRate = limitRate.map { Int64($0.bytes) }
         options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
-        guard let state else { return RegistryTarget(try Registry(endpoint, options)) }
-        return try RegistryTarget(endpoint, options, state: state)
+        var target = try RegistryTarget(endpoint, options, state: state)
+        if let delay = access.gcDelay { target.gcDelay = Double(delay) }
+        return target
     }
+}
 
-    private func credentials(for endpoint: Endpoint) throws -> Credentials? {
-        if let username { return Credentials(username: username, password: try password()) }
-        let file = dockerConfig.map { FilePath($0) } ?? TargetOptions.standardDockerConfig
-        guard try dockerConfig != nil || file.exists() else { return nil }
-        return try DockerConfig.credentials(for: endpoint, configJSON: Data(file.contents(limit: 1 << 20)))
-    }
+/// Bytes a second: a size, where K, M and G alone stand for kB, MB and GB.
+struct Rate: ExpressibleByArgument {
+    let bytes: UInt64
 
-    private func password() throws -> String {
-        guard let passwordFile else {
-            guard !StandardInput.isTerminal else {
-                throw UsageError(
-                    "standard input is a terminal, which would show the password: pipe it in, or use --password-file FILE"
-                )
-            }
-            guard let line = StandardInput.line() else { throw UsageError("no password came on standard input") }
-            return line
+    init?(argument: String) {
+        let hasShortUnit = argument.last.map { "kKmMgG".contains($0) } ?? false
+        guard let size = ByteSize(argument: hasShortUnit ? argument + "B" : argument), size.bytes > 0 else {
+            return nil
         }
-        let text = String(decoding: try FilePath(passwordFile).contents(limit: 64 << 10), as: UTF8.self)
-        return String(text.prefix { $0 != "\n" && $0 != "\r\n" })
-    }
-
-    private static var standardDockerConfig: FilePath {
-        let folder = variable("DOCKER_CONFIG").map { FilePath($0) }
-        return (folder ?? FilePath(variable("HOME") ?? ".").appending(".docker")).appending("config.json")
-    }
-
-    private static func variable(_ name: String) -> String? {
-        guard let value = unsafe getenv(name) else { return nil }
-        return unsafe String(cString: value)
+        bytes = size.bytes
     }
 }
 

@@ -10,7 +10,10 @@ struct UsageTests {
         ("dray", ["key", "generate"]), ("dray", ["trust", "init"]), ("dray", ["pack"]), ("dray", ["verify"]),
         ("dray", ["inspect"]), ("dray", ["list"]), ("dray-import", ["trust", "add"]), ("dray-import", ["verify"]),
         ("dray-import", ["inspect"]), ("dray-import", ["list"]), ("dray-import", ["plan"]), ("dray-import", ["load"]),
-        ("dray-import", ["extract"]), ("dray-import", ["receipt", "show"]),
+        ("dray-import", ["extract"]), ("dray-import", ["receipt", "show"]), ("dray-import", ["target", "add"]),
+        ("dray-import", ["target", "list"]), ("dray-import", ["target", "show"]),
+        ("dray-import", ["target", "remove"]),
+        ("dray-import", ["sync"]),
     ]
 
     @Test(arguments: commands) func `help names the effect and the exit codes`(tool: String, command: [String]) throws {

@@ -16,7 +16,7 @@ struct ExtractTests {
 
     init() throws {
         site = try Site()
-        iso = try site.packed.sample.inputs.appending("appliance.iso").contents(limit: 1 << 30)
+        iso = try site.packed.inputs.appending("appliance.iso").contents(limit: 1 << 30)
         destination = site.folder.appending("a.iso")
     }
 
@@ -28,7 +28,7 @@ struct ExtractTests {
     func `a delivered file is the vendor's, bit for bit, with its signature`(_ name: String) throws {
         let extraction = try extraction(name, to: site.folder.path)
         #expect(try extraction.run(Progress()))
-        let inputs = site.packed.sample.inputs
+        let inputs = site.packed.inputs
         let original = name == "tool" ? inputs.appending("tools/tool") : inputs.appending(name)
         #expect(try site.folder.appending(name).contents(limit: 1 << 30) == original.contents(limit: 1 << 30))
         guard let signature = extraction.signatureDestination?.lastComponent?.string else { return }
@@ -40,7 +40,7 @@ struct ExtractTests {
         _ = try extraction(to: site.folder.path).run(Progress())
         let result = try run([
             "openssl", "dgst", "-sha256", "-verify",
-            site.packed.sample.inputs.appending("spectro_public_key.pem").string,
+            site.packed.inputs.appending("spectro_public_key.pem").string,
             "-signature", site.folder.appending("appliance.iso.sig.bin").string,
             site.folder.appending("appliance.iso").string,
         ])

@@ -17,13 +17,21 @@ final class PackedSample: Sendable {
     static let now = UTCTime(secondsSince1970: 1_795_000_000)
     static let shared = Result { try PackedSample() }
 
-    let sample: SampleRelease
+    private let sample: SampleRelease?
     private let place = TemporaryFolder()
+    /// The inputs' folder.
+    let inputs: FilePath
     let bundle: FilePath
     let fingerprint: Digest
 
-    private init() throws {
-        sample = try SampleRelease()
+    private convenience init() throws {
+        let sample = try SampleRelease()
+        try self.init(sample.inputs, sample)
+    }
+
+    /// Packs what `release.yaml` in the folder says, which then may go.
+    init(_ inputs: FilePath, _ sample: SampleRelease? = nil) throws {
+        (self.sample, self.inputs) = (sample, inputs)
         let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
         try TrustFolder.create(
             place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
@@ -31,7 +39,8 @@ final class PackedSample: Sendable {
         let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
         let options = PackOptions(
-            manifest: sample.manifest, trust: place.appending("trust"), keys: [place.appending("release.pem")],
+            manifest: inputs.appending("release.yaml"), trust: place.appending("trust"),
+            keys: [place.appending("release.pem")],
             out: place.appending("out"), volumeSize: 4 << 20, state: place.appending("state"))
         bundle = try pack(options, progress: Progress(), now: PackedSample.now).folder
         fingerprint = Digest(of: try bundle.appending("trust/1.root.json").contents(limit: 1 << 20))
@@ -51,6 +60,12 @@ struct Site {
         if trusting { _ = try state.add(root: packed.root1.contents(limit: 1 << 20)) }
     }
 
+    /// A site that trusts a release of its own.
+    init(_ packed: PackedSample) throws {
+        self.packed = packed
+        _ = try state.add(root: packed.root1.contents(limit: 1 << 20))
+    }
+
     func unverified(_ folders: [FilePath]? = nil) throws -> UnverifiedBundle {
         try MediaSet(folders ?? [packed.bundle]).bundle()
     }
@@ -61,11 +76,11 @@ struct Site {
 
     func load(
         _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: [TagPattern] = [], receipt: FilePath? = nil,
-        jobs: Int = 4
+        jobs: Int = 4, isDeep: Bool = false
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")
         run.now = { PackedSample.now }
-        run.jobs = jobs
+        (run.jobs, run.isDeep) = (jobs, isDeep)
         (run.replaceTags, run.receipt) = (replaceTags, receipt)
         return try run.run(
             try unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
@@ -74,8 +89,13 @@ struct Site {
     }
 
     /// The error that a load ends with.
-    func failure(of target: any LoadTarget, media: [FilePath]? = nil, jobs: Int = 4) throws -> LoadFailure {
-        try #require(throws: LoadFailure.self) { try load(target, media: media, jobs: jobs) }
+    func failure(
+        of target: any LoadTarget, media: [FilePath]? = nil, replaceTags: [TagPattern] = [], jobs: Int = 4,
+        isDeep: Bool = false
+    ) throws -> LoadFailure {
+        try #require(throws: LoadFailure.self) {
+            try load(target, media: media, replaceTags: replaceTags, jobs: jobs, isDeep: isDeep)
+        }
     }
 
     /// A copy of the bundle without some of its files, on a medium of its own.

@@ -68,7 +68,8 @@ final class MeddlingTarget: LoadTarget {
             try session.put(manifest, descriptor, at: place)
         }
 
-        func remove(_ tag: Place) throws { try session.remove(tag) }
+        func remove(_ place: Place) throws { try session.remove(place) }
+        func tags(of repository: String) throws -> [String] { try session.tags(of: repository) }
         func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
             try session.referrers(of: subject, in: repository, wanted: wanted)
         }

@@ -108,7 +108,7 @@ struct SuiteTests {
     init() throws { site = try Site() }
 
     @Test(arguments: SuiteRegistry.present)
-    func `a release arrives whole, and skopeo reads every image back with its digest`(_ kind: SuiteRegistry) throws {
+    func `a release arrives whole, and skopeo reads it back with its digests`(_ kind: SuiteRegistry) throws {
         let registry = try kind.start()
         let receipt = try site.load(registry.target(site.state))
         #expect(receipt.outcome == "done")
@@ -116,7 +116,11 @@ struct SuiteTests {
         #expect(receipt.counts.readBack.repaired == 0)
         #expect(receipt.counts.stagingLeft.isEmpty)
         #expect(receipt.objects.allSatisfy { $0.proof == ($0.manifestType == nil ? .head : .bytes) && $0.isAdded })
-        for (number, reference) in try site.verified().release.references.enumerated() {
+        // One of each kind, and one by its digest: a process of skopeo for each costs more than the load.
+        let references = try site.verified().release.references
+        let kinds = Dictionary(grouping: references) { $0.tag == nil ? "" : $0.kind + $0.descriptor.mediaType }
+        #expect(kinds.count == 5)
+        for (number, reference) in kinds.values.compactMap(\.first).enumerated() {
             let copy = site.folder.appending("copy-\(number)")
             let copied = try run(registry.skopeo(reference.name) + ["dir:\(copy)"])
             #expect(copied.status == 0, "\(copied.errorOutput)")

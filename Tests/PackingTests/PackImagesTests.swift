@@ -116,6 +116,11 @@ struct PackImagesTests {
         #expect(result.movesTags.map(\.name) == ["library/db:16"] && result.movesTags.first?.to == db)
         #expect(plan.delivered["library/db:16"] == db)
         #expect(try fixture.pack().wasComplete)
+        let tool = SourceTree.tool("dray").string
+        let line = "library/db:16  \(from) -> \(db)"
+        #expect(try sh("\(tool) pack --dry-run --trust x \(fixture.sample.manifest)").output.contains(line))
+        #expect(try sh("\(tool) list \(result.folder)").output.contains(line))
+        #expect(try sh("\(tool) inspect \(result.folder)").output.contains("1 tag"))
         try fixture.sample.edit("from: \(from)", "from: \(db)")
         #expect(throws: PackError.bundleExists(result.folder)) { try fixture.pack() }
         let stays = #expect(throws: PaletteSources.ManifestError.self) { try fixture.pack(out: "b") }

@@ -95,12 +95,35 @@ struct HostileTests {
         #expect(try Content([UInt8](fetched.bytes)).digest == theirs.digest)
     }
 
-    @Test func `an answer that never comes or drips is given up`() throws {
+    private var impatient: RegistryOptions {
         var options = RegistryOptions.waiting()
         options.stallSeconds = 1
         options.retry.attempts = 1
+        return options
+    }
+
+    @Test func `an answer that never comes is given up`() throws {
         let silent = ScriptedServer { _ in .silence }
-        let error = #expect(throws: RegistryError.self) { try connect(silent.url, options).ping() }
+        let error = #expect(throws: RegistryError.self) { try connect(silent.url, impatient).ping() }
+        #expect(error?.kind == .transient)
+    }
+
+    // Five times the patience: bytes come, but not for ever.
+    @Test(arguments: [
+        "HTTP/1.1 200 OK\r\nX-", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0000",
+    ]) func `an answer that drips is given up`(_ beginning: String) throws {
+        let server = ScriptedServer { _ in .drip(beginning) }
+        let error = #expect(throws: RegistryError.self) { try connect(server.url, impatient).ping() }
+        #expect(error?.kind == .transient)
+    }
+
+    @Test func `a blob that drips is given up`() throws {
+        let server = ScriptedServer { _ in .drip("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n") }
+        let digest = try Content("x").digest
+        let error = #expect(throws: RegistryError.self) {
+            try connect(server.url, impatient).blob("a", digest, size: 100_000) { _ in }
+        }
         #expect(error?.kind == .transient)
     }
 

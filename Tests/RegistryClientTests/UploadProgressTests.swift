@@ -214,7 +214,8 @@ struct UploadProgressTests {
 
     @Test func `the speed follows what takes time`() {
         var habits = RegistryHabits()
-        habits.measure(1000, seconds: 1)
+        habits.measure(1000, seconds: 0.9)
+        habits.measure(0, seconds: 60)
         #expect(habits.bytesPerSecond == nil)
         habits.measure(1 << 20, seconds: 1)
         #expect(habits.bytesPerSecond == 1_048_576)
@@ -222,6 +223,9 @@ struct UploadProgressTests {
         #expect(habits.bytesPerSecond == 1_572_864)
         habits.measure(1 << 20, seconds: 0)
         #expect(habits.bytesPerSecond == 1_572_864)
+        habits = RegistryHabits()
+        habits.measure(60_000, seconds: 60)
+        #expect(habits.bytesPerSecond == 1000)
     }
 
     @Test func `a session's size is read in every way that registries write it`() {

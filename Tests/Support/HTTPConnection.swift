@@ -2,7 +2,6 @@
 
 import Cryptography
 import Glibc
-import SystemPackage
 
 /// The server's end of one HTTP/1.1 connection. Bodies pass through one buffer, whatever their size.
 final class HTTPConnection {
@@ -124,7 +123,7 @@ final class HTTPConnection {
 
     private func sendBody(_ answer: HTTPAnswer) -> Bool {
         guard let (path, offset, count) = answer.file else { return send(answer.body) }
-        let file = unsafe open(path.string, O_RDONLY | O_CLOEXEC)
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return false }
         defer { close(file) }
         var (chunk, done) = ([UInt8](repeating: 0, count: 1 << 18), 0)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SystemPackage
-
 /// The head of a request as it came.
 struct HTTPRequest: Sendable {
     let method: String
@@ -29,7 +27,7 @@ struct HTTPAnswer: Sendable {
     var headers: [(name: String, value: String)] = []
     var body: [UInt8] = []
     /// Bytes of a file that follow as the body; `body` is empty then.
-    var file: (path: FilePath, offset: Int, count: Int)?
+    var file: (path: String, offset: Int, count: Int)?
 
     init(_ status: Int, _ headers: [(name: String, value: String)] = [], body: String = "") {
         (self.status, self.headers, self.body) = (status, headers, Array(body.utf8))

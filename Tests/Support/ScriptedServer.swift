@@ -34,6 +34,8 @@ package final class ScriptedServer: Sendable {
         case silence
         /// Sends these bytes as they are and hangs up.
         case raw(String)
+        /// Sends these bytes and then one more each tenth of a second, for a minute or until the other side hangs up.
+        case drip(String)
     }
 
     package let port: UInt16
@@ -56,6 +58,9 @@ package final class ScriptedServer: Sendable {
 
     /// Their methods and targets.
     package var lines: [String] { asked.map(\.line) }
+
+    /// How many connections were made, whatever was said on them.
+    package var connections: Int { core.connections }
 }
 
 /// What the server's threads share: one thread accepts, one serves each connection.
@@ -68,6 +73,7 @@ private final class Core: Sendable {
         var script: [ScriptedServer.Step]
         var asked: [ScriptedServer.Asked] = []
         var open: Set<Int32> = []
+        var connections = 0
     }
 
     init(
@@ -79,6 +85,7 @@ private final class Core: Sendable {
     }
 
     var asked: [ScriptedServer.Asked] { state.withLock { $0.asked } }
+    var connections: Int { state.withLock { $0.connections } }
 
     /// Ends all connections and the threads with them.
     func stop() {
@@ -93,7 +100,10 @@ private final class Core: Sendable {
             let socket = Glibc.accept(listener, nil, nil)
             guard socket >= 0 else { break }
             _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
-            state.withLock { _ = $0.open.insert(socket) }
+            state.withLock { state in
+                state.open.insert(socket)
+                state.connections += 1
+            }
             DispatchQueue(label: "scripted connection").async { [self] in
                 serve(Connection(socket))
                 state.withLock { _ = $0.open.remove(socket) }
@@ -116,6 +126,7 @@ private final class Core: Sendable {
             case .answerEarly(let status, let body):
                 return connection.answer(status, ["Connection": "close"], body)
             case .raw(let text): return connection.send(text)
+            case .drip(let text): return connection.drip(text)
             case .hangUp: return
             case .silence: return connection.waitForEnd()
             case .cut: return connection.reset()
@@ -133,7 +144,7 @@ extension ScriptedServer.Step {
         switch self {
         case .cut(let count): count
         case .answerEarly: 0
-        case .answer, .hangUp, .silence, .raw: .max
+        case .answer, .hangUp, .silence, .raw, .drip: .max
         }
     }
 }
@@ -192,6 +203,15 @@ private final class Connection {
             }
             guard count > 0 else { return }
             done += count
+        }
+    }
+
+    func drip(_ text: String) {
+        send(text)
+        for _ in 0..<600 {
+            usleep(100_000)
+            var byte = UInt8(ascii: "x")
+            guard unsafe Glibc.send(socket, &byte, 1, Int32(MSG_NOSIGNAL)) == 1 else { return }
         }
     }
 

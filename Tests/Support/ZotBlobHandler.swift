@@ -2,7 +2,6 @@
 
 import Cryptography
 import Glibc
-import SystemPackage
 
 /// Blobs and uploads.
 extension ZotHandler {
@@ -182,20 +181,14 @@ extension ZotHandler {
     }
 
     /// Appends the body to a file. A cut removes the file, unless it is the server that goes.
-    private func receive(_ file: FilePath, hashing digest: String?) -> Received {
-        let descriptor = unsafe open(file.string, O_WRONLY | O_APPEND | O_CLOEXEC)
+    private func receive(_ file: String, hashing digest: String?) -> Received {
+        let descriptor = unsafe open(file, O_WRONLY | O_APPEND | O_CLOEXEC)
         guard descriptor >= 0 else { return .cut }
         defer { close(descriptor) }
         let hasher = digest.flatMap { ZotStore.hasher(for: $0) }
         let isWhole = unsafe connection.readBody { piece in
             hasher?.update(unsafe RawSpan(_unsafeBytes: piece))
-            var done = 0
-            while done < piece.count {
-                let count = unsafe write(descriptor, piece.baseAddress.map { unsafe $0 + done }, piece.count - done)
-                guard count > 0 else { return false }
-                done += count
-            }
-            return true
+            return unsafe ZotDisk.append(piece, to: descriptor)
         }
         if !isWhole {
             if !isStopping() { ZotDisk.remove(file) }

@@ -2,14 +2,13 @@
 
 import OCI
 import Synchronization
-import SystemPackage
 
 extension ZotStore {
     /// Removes what nothing refers to and what nobody went on with, where it is at least so old.
     func collect(olderThan delay: Duration) {
         for repository in repositories() {
             state.withLock { collect(repository, delay, &$0) }
-            for id in ZotDisk.names(path(repository).appending(".uploads")) {
+            for id in ZotDisk.names(path(repository) + "/.uploads") {
                 let file = sessionPath(repository, id)
                 if let age = ZotDisk.status(file)?.age, age >= delay { ZotDisk.remove(file) }
             }
@@ -19,10 +18,10 @@ extension ZotStore {
     private func collect(_ repository: String, _ delay: Duration, _ state: inout State) {
         if options.era == .v2_1_20 { dropUntagged(repository, delay, &state) }
         let kept = reachable(repository, &state)
-        let blobs = path(repository).appending("blobs")
+        let blobs = path(repository) + "/blobs"
         for algorithm in ZotDisk.names(blobs) {
-            for name in ZotDisk.names(blobs.appending(algorithm)) where kept["\(algorithm):\(name)"] == nil {
-                guard let age = ZotDisk.status(blobs.appending(algorithm).appending(name))?.age, age >= delay
+            for name in ZotDisk.names("\(blobs)/\(algorithm)") where kept["\(algorithm):\(name)"] == nil {
+                guard let age = ZotDisk.status("\(blobs)/\(algorithm)/\(name)")?.age, age >= delay
                 else { continue }
                 remove(repository, "\(algorithm):\(name)", &state)
             }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import SystemPackage
-
 /// Answers one request of one connection.
 struct ZotHandler {
     let request: HTTPRequest

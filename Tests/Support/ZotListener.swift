@@ -3,7 +3,6 @@
 import Dispatch
 import Glibc
 import Synchronization
-import SystemPackage
 
 /// One run of the stand-in: one thread accepts, one serves each connection.
 final class ZotListener: Sendable {
@@ -23,7 +22,7 @@ final class ZotListener: Sendable {
         var stateful: Set<String> = []
     }
 
-    init(_ options: ZotServer.Options, _ folder: FilePath, _ port: UInt16, _ ledger: ZotLedger) throws {
+    init(_ options: ZotServer.Options, _ folder: String, _ port: UInt16, _ ledger: ZotLedger) throws {
         guard ZotDisk.makeFolder(folder), let (listener, port) = Loopback.listen(port: port) else {
             throw CommandError.notStarted("the stand-in of Zot on port \(port) with \(folder)", errno: errno)
         }

@@ -3,7 +3,6 @@
 import Cryptography
 import OCI
 import Synchronization
-import SystemPackage
 
 extension ZotStore {
     /// Why a manifest was not taken or not removed.
@@ -24,7 +23,7 @@ extension ZotStore {
 
     func entries(_ repository: String, _ state: inout State) -> [Entry]? {
         if let known = state.repositories[repository] { return known }
-        let index = path(repository).appending("index.json")
+        let index = path(repository) + "/index.json"
         guard let bytes = ZotDisk.read(index), let entries = Entry.all(bytes) else { return nil }
         state.repositories[repository] = entries
         return entries
@@ -33,7 +32,7 @@ extension ZotStore {
     func keep(_ entries: [Entry], _ repository: String, _ state: inout State) throws(Refusal) {
         let lines = entries.map(\.json).joined(separator: ",")
         let text = #"{"schemaVersion":2,"manifests":[\#(lines)]}"#
-        guard ZotDisk.replace(path(repository).appending("index.json"), Array(text.utf8)) else { throw .failed }
+        guard ZotDisk.replace(path(repository) + "/index.json", Array(text.utf8)) else { throw .failed }
         state.repositories[repository] = entries
     }
 
@@ -83,7 +82,7 @@ extension ZotStore {
         }
         let path = blobPath(repository, entry.digest)
         if ZotDisk.status(path)?.size != entry.size {
-            guard ZotDisk.makeFolder(path.removingLastComponent()), ZotDisk.replace(path, bytes) else { throw .failed }
+            guard ZotDisk.makeFolder(ZotDisk.parent(path)), ZotDisk.replace(path, bytes) else { throw .failed }
         }
         if let old {
             let replaced = lines.remove(at: old)

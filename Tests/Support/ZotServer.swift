@@ -21,7 +21,7 @@ package final class ZotServer: Sendable {
         self.options = options
         ownFolder = folder == nil ? TemporaryFolder() : nil
         self.folder = folder ?? ownFolder?.path ?? "/nonexistent"
-        let listener = try ZotListener(options, self.folder, port ?? 0, ledger)
+        let listener = try ZotListener(options, self.folder.string, port ?? 0, ledger)
         self.port = listener.port
         running = Mutex(listener)
     }
@@ -42,7 +42,7 @@ package final class ZotServer: Sendable {
     /// Stops, and starts again on the same port and folder; `asked` goes on.
     package func restart() throws {
         stop()
-        let listener = try ZotListener(options, folder, port, ledger)
+        let listener = try ZotListener(options, folder.string, port, ledger)
         running.withLock { $0 = listener }
     }
 
@@ -72,7 +72,7 @@ package final class ZotServer: Sendable {
 
     // MARK: What is stored
 
-    private var store: ZotStore { running.withLock { $0?.store } ?? ZotStore(folder, options) }
+    private var store: ZotStore { running.withLock { $0?.store } ?? ZotStore(folder.string, options) }
 
     /// All repositories, sorted.
     package var repositories: [String] { store.repositories() }
@@ -101,7 +101,9 @@ package final class ZotServer: Sendable {
     }
 
     /// The file of a blob or manifest, for tests that damage it.
-    package func file(_ repository: String, _ digest: String) -> FilePath { store.blobPath(repository, digest) }
+    package func file(_ repository: String, _ digest: String) -> FilePath {
+        FilePath(store.blobPath(repository, digest))
+    }
 
     /// Removes a blob, as damage or somebody else would.
     package func removeBlob(_ repository: String, _ digest: String) {

@@ -5,12 +5,11 @@ import FoundationEssentials
 import Glibc
 import OCI
 import Synchronization
-import SystemPackage
 
 /// What the stand-in stores, laid out as Zot does it: each repository is an OCI layout with its sessions in `.uploads`.
 /// One lock, as in Zot; bytes stream outside it.
 final class ZotStore: Sendable {
-    let folder: FilePath
+    let folder: String
     let options: ZotServer.Options
     let state: Mutex<State>
 
@@ -34,13 +33,13 @@ final class ZotStore: Sendable {
     }
 
     /// Looks through the folder once, as Zot does at its start.
-    init(_ folder: FilePath, _ options: ZotServer.Options) {
+    init(_ folder: String, _ options: ZotServer.Options) {
         (self.folder, self.options) = (folder, options)
         var holders: [String: Set<String>] = [:]
         for repository in ZotStore.repositories(below: folder) where options.dedupe {
-            let blobs = folder.appending(repository).appending("blobs")
+            let blobs = "\(folder)/\(repository)/blobs"
             for algorithm in ZotDisk.names(blobs) {
-                for name in ZotDisk.names(blobs.appending(algorithm)) {
+                for name in ZotDisk.names(blobs + "/\(algorithm)") {
                     holders["\(algorithm):\(name)", default: []].insert(repository)
                 }
             }
@@ -50,39 +49,39 @@ final class ZotStore: Sendable {
 
     // MARK: Repositories
 
-    func path(_ repository: String) -> FilePath { folder.appending(repository) }
+    func path(_ repository: String) -> String { "\(folder)/\(repository)" }
 
-    func blobPath(_ repository: String, _ digest: String) -> FilePath {
+    func blobPath(_ repository: String, _ digest: String) -> String {
         let parts = digest.split(separator: ":", maxSplits: 1)
-        return path(repository).appending("blobs/\(parts[0])/\(parts[1])")
+        return path(repository) + "/blobs/\(parts[0])/\(parts[1])"
     }
 
     /// All repositories, sorted.
     func repositories() -> [String] { ZotStore.repositories(below: folder) }
 
-    private static func repositories(below folder: FilePath, _ prefix: String = "") -> [String] {
+    private static func repositories(below folder: String, _ prefix: String = "") -> [String] {
         var found: [String] = []
         for name in ZotDisk.names(folder) where !name.hasPrefix(".") {
-            let path = folder.appending(name)
-            if ZotDisk.status(path.appending("index.json")) != nil { found.append(prefix + name) }
+            let path = "\(folder)/\(name)"
+            if ZotDisk.status(path + "/index.json") != nil { found.append(prefix + name) }
             guard name != "blobs", ZotDisk.status(path) == nil else { continue }
             found += repositories(below: path, "\(prefix)\(name)/")
         }
         return found.sorted()
     }
 
-    func exists(_ repository: String) -> Bool { ZotDisk.status(path(repository).appending("index.json")) != nil }
+    func exists(_ repository: String) -> Bool { ZotDisk.status(path(repository) + "/index.json") != nil }
 
     /// Makes a repository unless there is one; false where that is impossible.
     func makeRepository(_ repository: String) -> Bool {
         if exists(repository) { return true }
         let path = path(repository)
-        guard ZotDisk.makeFolder(path.appending("blobs/sha256")), ZotDisk.makeFolder(path.appending(".uploads"))
+        guard ZotDisk.makeFolder(path + "/blobs/sha256"), ZotDisk.makeFolder(path + "/.uploads")
         else { return false }
         return state.withLock { _ in
             exists(repository)
-                || ZotDisk.replace(path.appending("oci-layout"), Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
-                    && ZotDisk.replace(path.appending("index.json"), Array(#"{"schemaVersion":2,"manifests":[]}"#.utf8))
+                || ZotDisk.replace(path + "/oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
+                    && ZotDisk.replace(path + "/index.json", Array(#"{"schemaVersion":2,"manifests":[]}"#.utf8))
         }
     }
 
@@ -112,17 +111,17 @@ final class ZotStore: Sendable {
         }
     }
 
-    private func adopt(_ source: FilePath, _ repository: String, _ digest: String, _ state: inout State) -> Bool {
+    private func adopt(_ source: String, _ repository: String, _ digest: String, _ state: inout State) -> Bool {
         let target = blobPath(repository, digest)
-        guard ZotDisk.makeFolder(target.removingLastComponent()), ZotDisk.link(source, target) else { return false }
+        guard ZotDisk.makeFolder(ZotDisk.parent(target)), ZotDisk.link(source, target) else { return false }
         state.holders[digest, default: []].insert(repository)
         return true
     }
 
     /// Makes an uploaded file a blob; the hash has been compared.
-    func keepBlob(_ file: FilePath, _ repository: String, _ digest: String) -> Bool {
+    func keepBlob(_ file: String, _ repository: String, _ digest: String) -> Bool {
         let target = blobPath(repository, digest)
-        guard ZotDisk.makeFolder(target.removingLastComponent()) else { return false }
+        guard ZotDisk.makeFolder(ZotDisk.parent(target)) else { return false }
         return state.withLock { state in
             let known = options.dedupe ? state.holders[digest]?.first { blob($0, digest) != nil } : nil
             if options.dedupe { state.holders[digest, default: []].insert(repository) }
@@ -152,16 +151,15 @@ final class ZotStore: Sendable {
 
     // MARK: Sessions
 
-    func sessionPath(_ repository: String, _ id: String) -> FilePath {
-        path(repository).appending(".uploads").appending(id)
+    func sessionPath(_ repository: String, _ id: String) -> String {
+        path(repository) + "/.uploads/\(id)"
     }
 
     /// A new session; `nil` where the repository can't be made.
     func makeSession(_ repository: String) -> String? {
         guard makeRepository(repository) else { return nil }
         let id = UUID().uuidString.lowercased()
-        do { try write([UInt8](), to: sessionPath(repository, id)) } catch { return nil }
-        return id
+        return ZotDisk.make(sessionPath(repository, id), []) ? id : nil
     }
 
     /// Bytes in a session; `nil` when there is none.
@@ -170,14 +168,14 @@ final class ZotStore: Sendable {
     /// All sessions, as paths below the folder.
     func sessions() -> [String] {
         repositories().flatMap { repository in
-            ZotDisk.names(path(repository).appending(".uploads")).map { "\(repository)/\($0)" }
+            ZotDisk.names(path(repository) + "/.uploads").map { "\(repository)/\($0)" }
         }
     }
 
     /// The digest of a file, in the algorithm of another digest.
-    static func digest(of file: FilePath, like digest: String) -> String? {
+    static func digest(of file: String, like digest: String) -> String? {
         guard let hasher = hasher(for: digest) else { return nil }
-        let descriptor = unsafe open(file.string, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var chunk = [UInt8](repeating: 0, count: 1 << 18)

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Files
+internal import FoundationEssentials
+internal import OCI
+internal import Synchronization
+internal import BundleFormat
+
+/// Asks a target for everything that a receipt says is there. Needs no media and changes nothing.
+package struct Check: Sendable {
+    let receipt: Receipt
+    let target: any LoadTarget
+    let jobs: Int
+    /// Whether every blob is fetched and hashed.
+    package var isDeep = false
+
+    package init(_ receipt: Receipt, at target: any LoadTarget, jobs: Int) {
+        (self.receipt, self.target, self.jobs) = (receipt, target, jobs)
+    }
+
+    /// Something that is not as the receipt says.
+    package struct Fault: Sendable, Hashable {
+        package enum Kind: String, Sendable {
+            case missing
+            /// It is there with other bytes or another size.
+            case damaged
+            /// A tag that points elsewhere.
+            case moved
+            /// An image that a pack names can't be had whole.
+            case unresolved
+        }
+
+        package let kind: Kind
+        package let name: String
+        /// Names of the volumes that bring it.
+        package let volumes: [String]
+    }
+
+    /// Throws only where the target can't be asked.
+    package func run(_ progress: Progress) throws -> CheckResult {
+        progress.label = "asking \(target.address)"
+        try target.session().ping()
+        let found = Mutex(CheckResult())
+        let confirmed = Mutex<Set<Place>>([])
+        try spread(receipt.objects, width: jobs, target.session) { session, object in
+            let fault = try fault(of: object, session)
+            found.withLock { $0.note(object, fault) }
+            if fault == nil { confirmed.withLock { _ = $0.insert(object.place) } }
+        }
+        let volumes = Dictionary(receipt.objects.map { ($0.place, $0.volumes) }) { old, _ in old }
+        try spread(receipt.counts.tags, width: jobs, target.session) { session, tag in
+            let now = try session.manifestDigest(Place(tag.repository, tag.tag))?.description
+            found.withLock { result in
+                result.tags += 1
+                guard now != tag.digest else { return }
+                let content = (try? Digest(parsing: tag.digest)).flatMap { volumes[Place(tag.repository, $0)] }
+                result.faults.append(
+                    Fault(
+                        kind: now == nil ? .missing : .moved, name: "\(tag.repository):\(tag.tag)",
+                        volumes: content ?? []))
+            }
+        }
+        let walk = ImageWalk(confirmed: confirmed.withLock { $0 })
+        let images = receipt.packs.flatMap { pack, images in images.map { (pack: pack, image: $0) } }
+        try spread(images, width: jobs, target.session) { session, entry in
+            let lack = try walk.lack(of: entry.image, session)
+            found.withLock { result in
+                result.images += 1
+                guard let lack else { return }
+                result.faults.append(
+                    Fault(kind: .unresolved, name: "\(entry.image) of \(entry.pack): \(lack)", volumes: []))
+            }
+        }
+        return found.withLock { $0 }
+    }
+
+    private func fault(of object: ReceiptObject, _ session: any TargetSession) throws -> Fault? {
+        let (place, volumes) = (object.place, object.volumes)
+        guard object.manifestType == nil else {
+            guard case .present(let bytes, _) = try session.manifest(place) else {
+                return Fault(kind: .missing, name: place.description, volumes: volumes)
+            }
+            return Digest(of: bytes) == object.digest
+                ? nil : Fault(kind: .damaged, name: place.description, volumes: volumes)
+        }
+        guard object.size > 0 else { return nil }  // older Zot denies them
+        let blob = LoadPlan.BlobStep(
+            repository: object.repository, digest: object.digest, size: object.size, mountFrom: nil)
+        guard try session.has(blob) else { return Fault(kind: .missing, name: place.description, volumes: volumes) }
+        guard isDeep, try !session.givesBack(blob) else { return nil }
+        return Fault(kind: .damaged, name: place.description, volumes: volumes)
+    }
+}
+
+/// What a check found.
+package struct CheckResult: Sendable {
+    package fileprivate(set) var manifests = 0
+    package fileprivate(set) var blobs = 0
+    package fileprivate(set) var tags = 0
+    /// Images of packs.
+    package fileprivate(set) var images = 0
+    package fileprivate(set) var faults: [Check.Fault] = []
+
+    fileprivate mutating func note(_ object: ReceiptObject, _ fault: Check.Fault?) {
+        if object.manifestType == nil { blobs += 1 } else { manifests += 1 }
+        if let fault { faults.append(fault) }
+    }
+
+    /// Volumes that hold what is missing or damaged, sorted.
+    package var volumes: [String] { Set(faults.flatMap(\.volumes)).sorted() }
+}
+
+/// Looks whether an image can be had whole, from its reference down to its blobs; each thing is asked for once.
+private final class ImageWalk: Sendable {
+    private let confirmed: Mutex<Set<Place>>
+
+    init(confirmed: Set<Place>) { self.confirmed = Mutex(confirmed) }
+
+    /// What is lacking, in words; `nil` where the image is whole. `name`: `<repository>:<tag>` or `<repository>@<digest>`.
+    func lack(of name: String, _ session: any TargetSession) throws -> String? {
+        guard let place = Place(parsing: name) else { return "no reference" }
+        guard case .present(let bytes, let type) = try session.manifest(place) else { return "it is not there" }
+        let root = Descriptor(mediaType: type, digest: Digest(of: bytes), size: Int64(bytes.count))
+        var graph = ManifestGraph()
+        do {
+            try graph.add(root) { descriptor in
+                let bytes = descriptor == root ? bytes : try fetch(Place(place.repository, descriptor.digest), session)
+                return try Manifest(parsing: Data(bytes), mediaType: descriptor.mediaType)
+            }
+        } catch let error as Lack {
+            return error.text
+        } catch let error as ManifestError {
+            return "\(error)"
+        } catch let error as GraphError {
+            return "\(error)"
+        }
+        for blob in graph.blobs where blob.size > 0 {
+            let step = LoadPlan.BlobStep(
+                repository: place.repository, digest: blob.digest, size: blob.size, mountFrom: nil)
+            guard try isThere(step, session) else { return "\(blob.digest) is not there" }
+        }
+        return nil
+    }
+
+    private struct Lack: Error { let text: String }
+
+    private func fetch(_ place: Place, _ session: any TargetSession) throws -> [UInt8] {
+        guard case .present(let bytes, _) = try session.manifest(place),
+            Digest(of: bytes).description == place.reference
+        else { throw Lack(text: "\(place.reference) is not there") }
+        return bytes
+    }
+
+    private func isThere(_ blob: LoadPlan.BlobStep, _ session: any TargetSession) throws -> Bool {
+        let place = Place(blob.repository, blob.digest)
+        guard !confirmed.withLock({ $0.contains(place) }) else { return true }
+        guard try session.has(blob) else { return false }
+        confirmed.withLock { _ = $0.insert(place) }
+        return true
+    }
+}
+
+extension Place {
+    /// Takes `<repository>:<tag>` or `<repository>@<digest>` apart; `nil` for anything else.
+    init?(parsing name: String) {
+        guard let mark = name.lastIndex(where: { $0 == "@" }) ?? name.lastIndex(where: { $0 == ":" }) else {
+            return nil
+        }
+        let (repository, reference) = (String(name[..<mark]), String(name[name.index(after: mark)...]))
+        guard Reference.isRepository(repository) else { return nil }
+        guard name[mark] == "@" ? (try? Digest(parsing: reference)) != nil : Reference.isTag(reference) else {
+            return nil
+        }
+        self.init(repository, reference)
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Files
+package import SystemPackage
+internal import Trust
+
+extension CheckResult {
+    /// For people. `given` are the words of `--to` and its options, quoted; `receipt` is the file that was checked.
+    package func report(_ check: Check, receipt file: String, given: String) -> Report {
+        let receipt = check.receipt
+        var rows = [
+            ("release", "\(receipt.product) \(receipt.version) (\(receipt.edition))"), ("target", check.target.address),
+            ("manifests", "\(manifests), each by its bytes"),
+            ("blobs", "\(blobs), each by its \(check.isDeep ? "bytes" : "size")"), ("tags", "\(tags)"),
+        ]
+        if !receipt.packs.isEmpty { rows.append(("packs", "\(receipt.packs.count), with \(images.of("image"))")) }
+        rows.append(("found", faults.isEmpty ? "all of it is there" : summary))
+        if !volumes.isEmpty { rows.append(("to bring", volumes.joined(separator: ", "))) }
+        rows.append(("receipt", file))
+        let lines = faults.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map {
+            "  \($0.kind.rawValue)  \($0.name)"
+        }
+        var warnings: [String] = []
+        if receipt.target != check.target.address {
+            warnings.append("the receipt is about \(receipt.target); \(check.target.address) was checked")
+        }
+        if receipt.outcome != "done" { warnings.append("the load of this receipt ended with \(receipt.outcome)") }
+        return Report(
+            text: (lines + [rows.aligned]).joined(separator: "\n"), json: json(check), warnings: warnings,
+            next: next(given), failure: failure)
+    }
+
+    /// Damage weighs more than absence.
+    private var failure: Failure? {
+        faults.contains { $0.kind == .damaged } ? .damaged : faults.isEmpty ? nil : .incomplete
+    }
+
+    private var summary: String {
+        let counts = Dictionary(grouping: faults, by: \.kind).map { "\($1.count) \($0.rawValue)" }
+        return counts.sorted().joined(separator: ", ")
+    }
+
+    private func next(_ given: String) -> [String] {
+        guard !volumes.isEmpty else {
+            return faults.isEmpty ? [] : ["bring the release's media and load again: dray-import load MEDIA \(given)"]
+        }
+        return [
+            "bring the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")), and load again",
+            "dray-import load MEDIA \(given)" + (check(faults) ? " --read-back deep" : ""),
+        ]
+    }
+
+    // Only a deep read-back sees damage of the right size.
+    private func check(_ faults: [Check.Fault]) -> Bool { faults.contains { $0.kind == .damaged } }
+
+    private func json(_ check: Check) -> JSONValue {
+        [
+            "target": .string(check.target.address), "release": .string(check.receipt.release),
+            "deep": .bool(check.isDeep),
+            "manifests": .int(Int64(manifests)), "blobs": .int(Int64(blobs)), "tags": .int(Int64(tags)),
+            "images": .int(Int64(images)), "complete": .bool(faults.isEmpty),
+            "volumes": .array(volumes.map(JSONValue.string)),
+            "faults": .array(
+                faults.map { fault in
+                    [
+                        "kind": .string(fault.kind.rawValue), "name": .string(fault.name),
+                        "volumes": .array(fault.volumes.map(JSONValue.string)),
+                    ]
+                }),
+        ]
+    }
+}
+
+extension SiteState {
+    /// The receipt that a user means: a file, or the newest in the state of a release, by `version` or `product-version`, at this
+    /// address; the newest at all where `name` is `nil`. A receipt of a load that ended well comes before others.
+    ///
+    /// Throws `StateError.noSuchRelease` and `noReceipt`.
+    package func receipt(_ name: String?, at address: String) throws -> (receipt: Receipt, file: FilePath) {
+        if let name, try FilePath(name).exists() { return (try Receipt(at: FilePath(name)), FilePath(name)) }
+        guard try receiptsFolder.exists() else { throw StateError.noSuchRelease(name, address, known: []) }
+        var known: Set<String> = []
+        var fallback: (Receipt, FilePath)?
+        for entry in try receiptsFolder.entries().sorted().reversed() where entry.hasSuffix(".json") {
+            let file = receiptsFolder.appending(entry)
+            guard name == nil || entry.contains(name ?? ""), let receipt = try? Receipt(at: file) else { continue }
+            known.insert("\(receipt.product)-\(receipt.version)")
+            guard receipt.target == address else { continue }
+            guard name == nil || [receipt.version, "\(receipt.product)-\(receipt.version)"].contains(name) else {
+                continue
+            }
+            if receipt.outcome == "done" { return (receipt, file) }
+            fallback = fallback ?? (receipt, file)
+        }
+        guard let fallback else { throw StateError.noSuchRelease(name, address, known: known.sorted()) }
+        return fallback
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Importing
+import OCI
+import Support
+import SystemPackage
+import Testing
+
+/// `dray-import target`, and what `--to NAME` makes of it.
+struct TargetTests {
+    private let folder = TemporaryFolder()
+    private var state: String { folder.appending("state").string }
+
+    private func tool(_ arguments: [String]) throws -> CommandResult {
+        try run(
+            [SourceTree.tool("dray-import").string] + arguments + ["--state", state],
+            environment: ["DOCKER_CONFIG": "/nonexistent"])
+    }
+
+    private func server() throws -> RegistryServer {
+        var options = RegistryServer.Options()
+        (options.tls, options.login) = (true, ("loader", "s3cret"))
+        return try RegistryServer(options)
+    }
+
+    private func fingerprint(_ server: RegistryServer, _ name: String = "server.pem") throws -> String {
+        let file = server.folder.appending(name).string
+        let line = try run(["openssl", "x509", "-in", file, "-noout", "-fingerprint", "-sha256"]).output
+        return String(line.drop { $0 != "=" }.dropFirst().prefix { $0 != "\n" })
+    }
+
+    private func password(_ text: String = "s3cret") throws -> [String] {
+        try write(Array("\(text)\n".utf8), to: folder.appending("password"))
+        return ["--username", "loader", "--password-file", folder.appending("password").string]
+    }
+
+    private var kept: [String] {
+        get throws { try run(["find", state, "-type", "f"]).output.split(separator: "\n").map(String.init) }
+    }
+
+    @Test func `a registry is trusted by its fingerprint, and nothing that fails before leaves a trace`() throws {
+        let server = try server()
+        let hex = try fingerprint(server)
+        let add = ["target", "add", "site", server.url + "/base"]
+        let asked = try tool(add)
+        #expect(
+            asked.status == 64 && asked.errorOutput.contains("SHA-256:") && asked.errorOutput.contains("--fingerprint"))
+        let other = try tool(add + ["--fingerprint", String(repeating: "0", count: 64)])
+        #expect(other.status == 15 && other.errorOutput.contains("certificate: "))
+        let anonymous = try tool(add + ["--fingerprint", hex])
+        #expect(anonymous.status == 15 && anonymous.errorOutput.contains("login: "))
+        let wrong = try tool(add + ["--fingerprint", hex] + password("wrong"))
+        #expect(wrong.status == 15 && wrong.errorOutput.contains("login: ") && !wrong.errorOutput.contains("wrong"))
+        #expect(try kept.isEmpty)
+        let added = try tool(add + ["--fingerprint", hex] + password())
+        #expect(added.status == 0, "\(added.errorOutput)")
+        #expect(added.output.contains("Distribution") && added.errorOutput.contains("when it is renewed"))
+        #expect(try kept.sorted() == ["\(state)/targets/site.json", "\(state)/targets/site.pem"])
+        let json = String(decoding: try contents(of: FilePath("\(state)/targets/site.json")), as: UTF8.self)
+        #expect(!json.contains("s3cret") && json.contains(folder.appending("password").string))
+        #expect(try tool(add + ["--fingerprint", hex] + password()).status == 14)
+    }
+
+    @Test(arguments: [("y", Int32(0)), ("n", 15)])
+    func `on a terminal a person compares and decides`(_ answer: String, _ status: Int32) throws {
+        var options = RegistryServer.Options()
+        options.tls = true
+        let server = try RegistryServer(options)
+        let words = ["target", "add", "site", server.url, "--state", state].joined(separator: " ")
+        try write(Array("\(answer)\n".utf8), to: folder.appending("answer"))
+        let result = try run(
+            ["script", "-qec", "'\(SourceTree.tool("dray-import"))' \(words)", "/dev/null"],
+            input: folder.appending("answer"), environment: ["DOCKER_CONFIG": "/nonexistent"])
+        #expect(result.status == status, "\(result.output)")
+        #expect(result.output.contains("the server's own") && result.output.contains("Is it the same?"))
+        #expect(try kept.count == (status == 0 ? 2 : 0))
+    }
+
+    @Test func `an authority is trusted where it is given, and its targets are listed, shown and forgotten`() throws {
+        let server = try server()
+        let authority = try #require(server.certificates).authority.string
+        let add = ["target", "add", "site.1", server.url, "--ca-cert", authority, "--gc-delay", "60"]
+        let input = folder.appending("stdin")
+        try write(Array("s3cret\n".utf8), to: input)
+        let added = try run(
+            [SourceTree.tool("dray-import").string] + add
+                + ["--username", "loader", "--password-stdin", "--state", state], input: input)
+        #expect(added.status == 0, "\(added.errorOutput)")
+        #expect(added.errorOutput.contains("can't be kept") && !added.errorOutput.contains("renewed"))
+        let saved = try SiteState(FilePath(state)).target("site.1")
+        #expect(saved.address == server.url && saved.access.username == nil && saved.access.gcDelay == 60)
+        #expect(try contents(of: FilePath("\(state)/targets/site.1.pem")) == contents(of: FilePath(authority)))
+        #expect(try tool(["target", "list"]).output.contains("site.1: \(server.url)"))
+        #expect(try tool(["target", "show", "site.1"]).output.contains("\(state)/targets/site.1.pem"))
+        #expect(try tool(["target", "remove", "site.1"]).status == 0)
+        #expect(try kept.isEmpty)
+        let gone = try tool(["target", "show", "site.1"])
+        #expect(gone.status == 64 && gone.errorOutput.contains("target add"))
+    }
+
+    @Test func `a login that may not write is named as such`() throws {
+        let server = ScriptedServer { asked in
+            asked.method == "PUT" ? .answer(403, [:], #"{"errors":[{"code":"DENIED"}]}"#) : .answer(200, [:], "{}")
+        }
+        let result = try tool(["target", "add", "site", server.url])
+        #expect(result.status == 15 && result.errorOutput.contains("permission: "))
+        #expect(try kept.isEmpty)
+        #expect(server.lines.allSatisfy { $0.hasPrefix("GET ") || $0.contains("dray-probe") })
+    }
+
+    @Test(arguments: [
+        ["../x", "https://h"], [".x", "https://h"], ["x/y", "https://h"], ["x", "h:5000"],
+        ["x", "http://h", "--fingerprint", "0"],
+        ["x", "https://h", "--fingerprint", "zz"], ["x", "https://h", "--proxy", "socks5://h"],
+        ["x", "https://h", "--proxy", "http://u:p@h"], ["x", "https://h", "--token-host", "https://h"],
+        ["x", "https://h", "--ca-cert", "/nonexistent"],
+    ])
+    func `what can't be a target is wrong use`(_ arguments: [String]) throws {
+        let result = try tool(["target", "add"] + arguments)
+        #expect(result.status == 64, "\(result.errorOutput)")
+        #expect(!result.errorOutput.contains("u:p"))
+        #expect(try kept.isEmpty)
+    }
+
+    @Test func `a release is loaded into a target by its name`() throws {
+        let (server, site) = (try server(), try Site(trusting: false))
+        let bundle = site.packed.bundle.string
+        #expect(try tool(["trust", "add", bundle, "--fingerprint", site.packed.fingerprint.hex]).status == 0)
+        let hex = try fingerprint(server)
+        #expect(
+            try tool(["target", "add", "site", server.url + "/base", "--fingerprint", hex] + password()).status == 0)
+        let load = try tool(["load", bundle, "--to", "site"])
+        #expect(load.status == 0, "\(load.errorOutput)")
+        #expect(try !server.stored("repositories/base/").isEmpty)
+        // the command line's password wins over the target's
+        try write(Array("wrong\n".utf8), to: folder.appending("other"))
+        let other = ["--username", "loader", "--password-file", folder.appending("other").string]
+        #expect(try tool(["plan", bundle, "--to", "site"] + other).status == 15)
+        #expect(try tool(["plan", bundle, "--to", "sight"]).status == 64)
+    }
+
+    @Test func `a certificate that was replaced is refused`() throws {
+        let server = try server()
+        let add = ["target", "add", "site", server.url, "--fingerprint", try fingerprint(server)]
+        #expect(try tool(add + password()).status == 0)
+        let file = "\(state)/targets/site.pem"
+        try write(contents(of: server.folder.appending("client.pem")), to: FilePath(file))
+        let site = try Site(trusting: false)
+        let bundle = site.packed.bundle.string
+        #expect(try tool(["trust", "add", bundle, "--fingerprint", site.packed.fingerprint.hex]).status == 0)
+        let plan = try tool(["plan", bundle, "--to", "site"])
+        #expect(plan.status == 15 && plan.errorOutput.contains("no trusted connection"))
+    }
+}
