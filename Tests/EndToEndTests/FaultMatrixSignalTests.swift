@@ -29,6 +29,7 @@ struct FaultMatrixSignalTests {
         #expect(try stop(load, by: signal) == 130, "\(load.errors)")
         #expect(load.errors.contains("the same command"), "\(load.errors)")
         #expect(try load.keptUploads().count == 1)
+        try write([UInt8](), to: load.state.appending("uploads/.killed-here.json.new"))
         #expect(try load.carryOut(nil, jobs: 1) == 1, "\(load.errors)")
         let sent = SentBlobs(load.proxy.exchanges)
         #expect(sent.lost.isEmpty)

@@ -22,20 +22,20 @@ struct UploadProgressTests {
             size: size, mountFrom: from, presence: presence, rules: rules, keepsSessions: keeps, kept: kept)
     }
 
-    /// Everything that can come of one kind of upload: a blob of four bytes in chunks of three and one, three attempts.
-    @Test(arguments: [nil, "other"], [nil, 3, 4] as [Int64?])
+    /// Everything that can come of one kind of upload: a blob of three bytes in chunks of two and one, three attempts.
+    @Test(arguments: [nil, "other"], [nil, 2, 3] as [Int64?])
     func `whatever a registry answers, the upload keeps its rules and ends`(_ from: String?, _ kept: Int64?) {
         var rules = UploadRules()
-        (rules.smallestChunk, rules.firstChunk, rules.attempts) = (1, 3, 3)
-        (rules.singleLimit, rules.unaskedLimit) = (4, 4)
+        (rules.smallestChunk, rules.firstChunk, rules.attempts) = (1, 2, 3)
+        (rules.singleLimit, rules.unaskedLimit) = (3, 3)
         for (single, chunks, keeps) in [(nil, nil, true), (true, true, true), (false, nil, false), (nil, false, false)]
         where keeps || kept == nil {
-            let upload = Self.upload(4, from: from, kept: kept, keeps: keeps, rules: rules)
+            let upload = Self.upload(3, from: from, kept: kept, keeps: keeps, rules: rules)
             var walk = UploadWalk()
             var world = UploadWorld(upload, habits: Self.habits(single: single, chunks: chunks))
             var longest = walk.walk(world)
-            if kept == 3 {  // killed before the last chunk could be kept
-                world.session = 4
+            if kept == 2 {  // killed before the last chunk could be kept
+                world.session = 3
                 longest = max(longest, walk.walk(world))
             }
             #expect(walk.objections.first == nil)
@@ -95,6 +95,18 @@ struct UploadProgressTests {
         }
     }
 
+    /// A chunk of three bytes of which two came, or one, which can't be told from none.
+    @Test func `whatever is left of a cut chunk, the upload keeps its rules and ends`() {
+        var rules = UploadRules()
+        (rules.smallestChunk, rules.firstChunk, rules.attempts) = (1, 3, 2)
+        (rules.singleLimit, rules.unaskedLimit) = (0, 0)
+        var walk = UploadWalk()
+        let longest = walk.walk(UploadWorld(Self.upload(4, .unlikely, rules: rules)))
+        #expect(walk.objections.first == nil)
+        #expect(longest <= 100)
+        #expect(walk.actions.contains(.patch(2..<3)) || walk.actions.contains(.patch(2..<4)))
+    }
+
     @Test func `a large blob goes in chunks and is closed by an empty request`() {
         let size = 80 * Self.mebibyte
         let events: [UploadProgress.Event] = [.accepted(), .accepted(), .accepted(), .accepted(), .stored]
@@ -152,6 +164,17 @@ struct UploadProgressTests {
         let actions = Self.actions(of: Self.upload(size, kept: size), .init(), events)
         let (first, second) = (0..<32 * Self.mebibyte, 32 * Self.mebibyte..<64 * Self.mebibyte)
         #expect(actions == [.status, .put(size..<size), .cancel, .ask, .open, .patch(first), .patch(second)])
+    }
+
+    @Test func `a limit that the user sets holds for every request, and yields to the registry's smallest chunk`() {
+        var (rules, habits) = (UploadRules(), Self.habits(speed: 1e9))
+        rules.largestRequest = 100_000
+        let sizes = rules.sizes(habits, limit: .max)
+        #expect(sizes.whole == 100_000 && sizes.chunk == 100_000)
+        habits.smallestChunk = 5 << 20
+        #expect(rules.sizes(habits, limit: .max).chunk == 5 << 20)
+        let large = Self.upload(200_000, .unlikely, rules: rules)
+        #expect(Self.actions(of: large, Self.habits(single: true), [.accepted()]) == [.open, .patch(0..<100_000)])
     }
 
     @Test func `chunks follow the speed between their bounds`() {
