@@ -43,6 +43,7 @@ package struct LoadRun: Sendable {
     ) throws -> Result {
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
+        try state.removeHalfWrittenUploads()
         let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)

@@ -79,6 +79,13 @@ extension SiteState {
             }, drop: { repository, digest in try uploadFile(address, repository, digest).removeFile() })
     }
 
+    /// Removes what a process was writing of a session when it was killed. Under the state's lock alone.
+    func removeHalfWrittenUploads() throws {
+        let folder = path.appending("uploads")
+        guard try folder.exists() else { return }
+        for name in try folder.entries() where name.hasPrefix(".") { try folder.appending(name).removeFile() }
+    }
+
     private func uploadFile(_ address: String, _ repository: String, _ digest: Digest) -> FilePath {
         file(in: "uploads", of: "\(address) \(repository)@\(digest)")
     }

@@ -79,7 +79,7 @@ extension UploadProgress {
             habits.takesSinglePost = habits.takesSinglePost ?? false
             avoidsSinglePost = true
         }
-        (hasSession, offset, stage) = (true, 0, .send)
+        (hasSession, offset, isResumed, stage) = (true, 0, false, .send)
     }
 
     private mutating func notThere(_ habits: RegistryHabits) {
@@ -125,12 +125,17 @@ extension UploadProgress {
         }
     }
 
-    /// Goes on only exactly where our own count is, or would be had the answer come.
+    /// Goes on between our own count and the end of what was, or may have been, sent since: a kept count is behind where
+    /// the process was killed before it could be kept, and a killed registry has a part of a chunk. The digest at the end
+    /// tells whether that was right. One byte is also what newer Zot says of none.
     private mutating func stand(at count: Int64?, _ habits: inout RegistryHabits) {
-        if count == offset {
-            stage = .send
-        } else if case .status(let range) = stage, !range.isEmpty, count == range.upperBound {
+        var reach = size
+        if case .status(let range) = stage { reach = max(range.upperBound, offset) }
+        if case .status(let range) = stage, !range.isEmpty, count == range.upperBound {
             progress(to: range.upperBound)
+        } else if let count, count == offset || count > 1 && offset...reach ~= count {
+            isResumed = isResumed || count > offset || stage == .recall
+            (offset, stage) = (count, .send)
         } else {
             if case .status(let range) = stage, let count, count > range.upperBound {
                 avoidsChunks = true  // more than was ever sent
@@ -188,6 +193,10 @@ extension UploadProgress {
     private mutating func refuseClosing(_ refusal: Refusal, _ habits: inout RegistryHabits) {
         forget(if: refusal == .gone)
         guard [.gone, .broken, .otherBytes].contains(refusal) else { return stop() }
+        if refusal == .otherBytes, isResumed {  // says nothing of chunks: the registry's machine may have lost power
+            if mayTryAgain() { restart() }
+            return
+        }
         refusedChunks += 1
         if refusal == .otherBytes { habits.doubtChunks() }
         if refusal == .otherBytes || refusedChunks >= 2 { avoidsChunks = true }

@@ -108,6 +108,8 @@ struct UploadProgress: Hashable {
     /// Failures in a row without progress.
     var failures = 0
 
+    /// Whether the session has bytes on the registry's word, beyond or instead of our own count.
+    var isResumed = false
     /// The highest offset of all sessions.
     var furthest: Int64 = 0
     /// The most bytes of one request, for this blob.

@@ -69,7 +69,9 @@ final class CutLoad: Sendable {
     let state: TemporaryFolder
     private let site: CutSite
     private let client = Mutex<ChildProcess?>(nil)
-    /// When a killed registry may come back.
+    /// When the client was sent a signal.
+    let signalled = Mutex<ContinuousClock.Instant?>(nil)
+    /// Whether the registry was killed and has not been started again.
     private let isDown = Mutex(false)
 
     init(_ kind: CutRegistry, _ site: CutSite) throws {

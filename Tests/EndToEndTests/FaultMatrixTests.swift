@@ -2,6 +2,7 @@
 
 import Glibc
 import Support
+import SystemPackage
 import Testing
 
 /// Loads that are cut at random moments and done again, against one that nothing disturbed. `DRAY_FAULT_CUTS` is the
@@ -16,6 +17,15 @@ struct FaultMatrixTests {
         var matrix = try FaultMatrix(kind, seed: seed)
         for count in 0..<Int(number("DRAY_FAULT_CUTS") ?? 6) { try matrix.disturb(Cut.allCases[count % 3]) }
         print(matrix.summary)
+    }
+
+    @Test func `a chunk of a few bytes is wrong use`() throws {
+        let load = [
+            SourceTree.tool("dray-import").string, "load", "x", "--to", "http://127.0.0.1:1", "--chunk-size", "1",
+        ]
+        let result = try run(load)
+        #expect(result.status == 64)
+        #expect(result.errorOutput.contains("--chunk-size takes 64KiB or more"))
     }
 
     private func number(_ variable: String) -> UInt64? {
@@ -46,6 +56,8 @@ struct FaultMatrix {
         (content, calm) = (try load.registry.content(), SentBlobs(load.proxy.exchanges))
         requests = load.proxy.exchanges.count
         #expect(calm.lost.isEmpty && calm.total > 5_000_000)
+        let largest = load.proxy.exchanges.filter(\.isUpload).map(\.bodyBytes).max()
+        #expect(largest == CutSite.chunk)
         #expect(!content.contains("dray-staging") && !content.contains("damaged"))
         #expect(try load.registry.sessions().isEmpty && load.keptUploads().isEmpty)
     }
@@ -69,13 +81,15 @@ struct FaultMatrix {
         let tries = try load.carryOut(point, jobs: point.jobs)
         #expect(tries != nil, "\(point): \(load.errors)")
         let underWay = try #require(load.proxy.uploadsCut, "\(point): this moment never came")
-        let isEqual = try load.registry.content() == content
-        #expect(isEqual, "\(point): the registry's content differs")
+        let found = try load.registry.content()
+        #expect(found == content, "\(point): \(difference(found))")
         #expect(try load.keptUploads().isEmpty, "\(point)")
         #expect(try sh("ls -A \(load.state.path)/staging 2>/dev/null || true").output.isEmpty, "\(point)")
+        // Known to nobody, or cut at docker-registry, which then takes neither question nor DELETE: its own clean-up's.
         let left = try load.registry.sessions().count
+        #expect(left <= connections(point), "\(point): \(left) sessions left")
         check(SentBlobs(load.proxy.exchanges), point, underWay: underWay)
-        divergent += isEqual ? 0 : 1
+        divergent += found == content ? 0 : 1
         (runs, leftSessions) = (runs + (tries ?? 8), leftSessions + left)
         counts[cut, default: 0] += 1
     }
@@ -86,14 +100,25 @@ struct FaultMatrix {
         for blob in sent.stored {
             #expect(blob.bytes - (sizes[blob.digest] ?? 0) <= chunk, "\(point): \(blob)")
         }
-        #expect(sent.lost.count <= underWay, "\(point): lost \(sent.lost), \(underWay) under way")
-        let connections = point.cut == .connectionReset ? 1 : point.jobs
+        let connections = connections(point)
         #expect(sent.lost.count <= connections, "\(point): lost \(sent.lost)")
+        // docker-registry's session is gone too where its newest location could not be kept in time.
+        if kind == .zot, connections == 1 {
+            #expect(sent.lost.count <= underWay, "\(point): lost \(sent.lost), \(underWay) under way")
+        }
         let excess = sent.total - calm.total
         let unit = max(chunk, sent.lost.max() ?? 0)
         #expect(excess <= unit * connections + sent.learning, "\(point): \(excess) bytes again")
         again.append(max(excess, 0))
         lost += sent.lost.count
+    }
+
+    /// How many requests the cut can have broken.
+    private func connections(_ point: CutPoint) -> Int { point.cut == .connectionReset ? 1 : point.jobs }
+
+    private func difference(_ found: String) -> String {
+        let (there, wanted) = (Set(found.split(separator: "\n")), Set(content.split(separator: "\n")))
+        return "too much: \(there.subtracting(wanted).sorted()), missing: \(wanted.subtracting(there).sorted())"
     }
 
     var summary: String {

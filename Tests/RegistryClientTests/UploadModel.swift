@@ -90,7 +90,7 @@ struct UploadWorld: Hashable {
 
     private func patched(_ range: Range<Int64>) -> [UploadWorld] {
         let whole = after(.accepted()) { ($0.session, $0.acknowledged) = (range.upperBound, range.upperBound) }
-        let cut: [Int64?] = [nil, range.lowerBound, range.lowerBound + 1, range.upperBound]
+        let cut: [Int64?] = [nil, range.lowerBound, range.upperBound - 1, range.upperBound]
         return [whole] + cut.map { left in after(.lost) { ($0.session, $0.sent) = (left, range.upperBound) } }
     }
 
@@ -98,7 +98,7 @@ struct UploadWorld: Hashable {
     private var stands: [UploadWorld] {
         guard let session else { return [gone(.refused(.gone))] }
         return [
-            after(.stands(at: session)) { if session == sent { $0.acknowledged = session } }, after(.stands(at: nil)),
+            after(.stands(at: session)) { $0.acknowledged = session }, after(.stands(at: nil)),
             after(.stands(at: progress.size + 7)),
         ]
     }

@@ -32,7 +32,12 @@ struct UploadProgressTests {
         where keeps || kept == nil {
             let upload = Self.upload(3, from: from, kept: kept, keeps: keeps, rules: rules)
             var walk = UploadWalk()
-            let longest = walk.walk(UploadWorld(upload, habits: Self.habits(single: single, chunks: chunks)))
+            var world = UploadWorld(upload, habits: Self.habits(single: single, chunks: chunks))
+            var longest = walk.walk(world)
+            if kept == 2 {  // killed before the last chunk could be kept
+                world.session = 3
+                longest = max(longest, walk.walk(world))
+            }
             #expect(walk.objections.first == nil)
             #expect(longest <= 100)
             #expect(walk.count > 200)
@@ -90,6 +95,18 @@ struct UploadProgressTests {
         }
     }
 
+    /// A chunk of three bytes of which two came, or one, which can't be told from none.
+    @Test func `whatever is left of a cut chunk, the upload keeps its rules and ends`() {
+        var rules = UploadRules()
+        (rules.smallestChunk, rules.firstChunk, rules.attempts) = (1, 3, 2)
+        (rules.singleLimit, rules.unaskedLimit) = (0, 0)
+        var walk = UploadWalk()
+        let longest = walk.walk(UploadWorld(Self.upload(4, .unlikely, rules: rules)))
+        #expect(walk.objections.first == nil)
+        #expect(longest <= 100)
+        #expect(walk.actions.contains(.patch(2..<3)) || walk.actions.contains(.patch(2..<4)))
+    }
+
     @Test func `a large blob goes in chunks and is closed by an empty request`() {
         let size = 80 * Self.mebibyte
         let events: [UploadProgress.Event] = [.accepted(), .accepted(), .accepted(), .accepted(), .stored]
@@ -99,7 +116,7 @@ struct UploadProgressTests {
                 == [.open] + ranges.map { .patch($0) } + [.put(size..<size), .finish(.uploaded)])
     }
 
-    @Test func `a kept session is asked for once, and left where it is not what we think`() {
+    @Test func `a kept session is asked for once, and left where it has less than was kept`() {
         let size = 80 * Self.mebibyte
         let half = size / 2
         let upload = Self.upload(size, .unlikely, kept: half)
@@ -108,7 +125,11 @@ struct UploadProgressTests {
                 .status, .patch(half..<half + 32 * Self.mebibyte),
             ])
         #expect(Self.actions(of: upload, .init(), [.refused(.gone)]) == [.status, .ask])
-        for count in [nil, 0, half - 1, half + 1, size] {
+        // killed after the registry had taken another chunk, before that was kept
+        let further = Self.actions(of: upload, .init(), [.stands(at: half + 7), .accepted()])
+        let next = half + 7..<half + 7 + 32 * Self.mebibyte
+        #expect(further.prefix(2) == [.status, .patch(next)])
+        for count in [nil, 0, 1, half - 1, size + 1] {
             let actions = Self.actions(of: upload, .init(), [.stands(at: count), .ended, .absent])
             #expect(actions == [.status, .cancel, .ask, .open])
         }
@@ -129,7 +150,31 @@ struct UploadProgressTests {
         )
         #expect(whole.suffix(3) == [.patch(chunk..<2 * chunk), .status, .patch(2 * chunk..<size)])
         #expect(none.suffix(2) == [.status, .patch(chunk..<chunk + chunk / 2)])
-        #expect(part.suffix(2) == [.status, .cancel])
+        let rest = chunk + 1..<chunk + 1 + chunk / 2
+        #expect(part.suffix(2) == [.status, .patch(rest)])
+        let early = Self.actions(of: upload, .init(), [.accepted(), .lost, .stands(at: 1)])
+        #expect(early.suffix(2) == [.status, .cancel])  // "0-0", which is also said of no byte
+    }
+
+    @Test func `a session that was gone on with and has other bytes says nothing of chunks`() {
+        let size = 80 * Self.mebibyte
+        let events: [UploadProgress.Event] = [
+            .stands(at: size), .refused(.otherBytes), .ended, .absent, .accepted(), .accepted(),
+        ]
+        let actions = Self.actions(of: Self.upload(size, kept: size), .init(), events)
+        let (first, second) = (0..<32 * Self.mebibyte, 32 * Self.mebibyte..<64 * Self.mebibyte)
+        #expect(actions == [.status, .put(size..<size), .cancel, .ask, .open, .patch(first), .patch(second)])
+    }
+
+    @Test func `a limit that the user sets holds for every request, and yields to the registry's smallest chunk`() {
+        var (rules, habits) = (UploadRules(), Self.habits(speed: 1e9))
+        rules.largestRequest = 100_000
+        let sizes = rules.sizes(habits, limit: .max)
+        #expect(sizes.whole == 100_000 && sizes.chunk == 100_000)
+        habits.smallestChunk = 5 << 20
+        #expect(rules.sizes(habits, limit: .max).chunk == 5 << 20)
+        let large = Self.upload(200_000, .unlikely, rules: rules)
+        #expect(Self.actions(of: large, Self.habits(single: true), [.accepted()]) == [.open, .patch(0..<100_000)])
     }
 
     @Test func `chunks follow the speed between their bounds`() {

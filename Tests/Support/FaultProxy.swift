@@ -24,12 +24,13 @@ package final class FaultProxy: Sendable {
         package let method: String
         /// Path and query.
         package let target: String
+        let bodyLength: Int
         /// Bytes of the body that went to the registry.
         package fileprivate(set) var bodyBytes = 0
         /// The registry's answer; 0 while there is none, and for none.
         package fileprivate(set) var status = 0
-        /// Whether the client has been sent the answer.
-        package fileprivate(set) var isAnswered = false
+        /// Whether nothing more of it passes.
+        fileprivate(set) var isOver = false
 
         /// The path of the upload session that it is about, without the query; `nil` for everything else.
         package var session: String? {
@@ -60,7 +61,8 @@ package final class FaultProxy: Sendable {
     /// What has passed, in the order it began.
     package var exchanges: [Exchange] { line.state.withLock(\.exchanges) }
 
-    /// When the fault of `arm` came about, the number of uploads that were under way then; `nil` before.
+    /// How many requests with bytes of blobs had come that the registry had not answered when the fault of `arm` came about; `nil`
+    /// before.
     package var uploadsCut: Int? { line.state.withLock(\.uploadsCut) }
 
     /// Calls `fault` once, when the moment has come, on the thread that passes it; with `cutsConnection`, that connection is
@@ -129,7 +131,8 @@ final class ProxyLine: Sendable {
         guard let head = client.readHead() else { return false }
         let words = head.lines[0].split(separator: " ")
         guard words.count == 3 else { return false }
-        let number = begin(String(words[0]), String(words[1]))
+        let number = begin(String(words[0]), String(words[1]), head.contentLength)
+        defer { state.withLock { $0.exchanges[number].isOver = true } }
         guard !comes(.request(number), client, server), server.send(head.bytes) else { return false }
         let isSent = passBody(head.contentLength, of: number, client, server)
         // A registry may answer, and hang up, before it has read the body.
@@ -139,13 +142,12 @@ final class ProxyLine: Sendable {
         guard !comes(.answer(number), client, server), client.send(answer.bytes),
             !hasBody || answer.passBody(from: server, to: client)
         else { return false }
-        state.withLock { $0.exchanges[number].isAnswered = true }
         return !comes(.answered(number), client, server) && isSent == true
     }
 
-    private func begin(_ method: String, _ target: String) -> Int {
+    private func begin(_ method: String, _ target: String, _ length: Int) -> Int {
         state.withLock { state in
-            state.exchanges.append(FaultProxy.Exchange(method: method, target: target))
+            state.exchanges.append(FaultProxy.Exchange(method: method, target: target, bodyLength: length))
             return state.exchanges.count - 1
         }
     }
@@ -182,7 +184,9 @@ final class ProxyLine: Sendable {
         let armed = state.withLock { state -> Armed? in
             guard let armed = state.armed, armed.moment.isReached(by: moment) else { return nil }
             state.armed = nil
-            state.uploadsCut = state.exchanges.count { $0.isUpload && $0.bodyBytes > 0 && !$0.isAnswered }
+            state.uploadsCut = state.exchanges.count {
+                $0.isUpload && $0.bodyLength > 0 && $0.status == 0 && !$0.isOver
+            }
             return armed
         }
         guard let armed else { return false }
