@@ -4,6 +4,7 @@ package import Files
 internal import FoundationEssentials
 internal import OCI
 internal import Synchronization
+internal import SystemPackage
 internal import BundleFormat
 
 /// Asks a target for everything that a receipt says is there. Needs no media and changes nothing.
@@ -36,42 +37,58 @@ package struct Check: Sendable {
         package let volumes: [String]
     }
 
-    /// Throws only where the target can't be asked.
+    /// Throws only where the target can't be asked, and `StateError.noReceipt` for a receipt that lists nothing.
     package func run(_ progress: Progress) throws -> CheckResult {
+        guard !receipt.objects.isEmpty || receipt.counts.readBack.manifests == 0 else {
+            throw StateError.noReceipt("the receipt", "it is of an older version and lists no objects; load again")
+        }
         progress.label = "asking \(target.address)"
         try target.session().ping()
-        let found = Mutex(CheckResult())
-        let confirmed = Mutex<Set<Place>>([])
-        try spread(receipt.objects, width: jobs, target.session) { session, object in
-            let fault = try fault(of: object, session)
-            found.withLock { $0.note(object, fault) }
-            if fault == nil { confirmed.withLock { _ = $0.insert(object.place) } }
-        }
-        let volumes = Dictionary(receipt.objects.map { ($0.place, $0.volumes) }) { old, _ in old }
-        try spread(receipt.counts.tags, width: jobs, target.session) { session, tag in
-            let now = try session.manifestDigest(Place(tag.repository, tag.tag))?.description
-            found.withLock { result in
-                result.tags += 1
-                guard now != tag.digest else { return }
-                let content = (try? Digest(parsing: tag.digest)).flatMap { volumes[Place(tag.repository, $0)] }
-                result.faults.append(
-                    Fault(
-                        kind: now == nil ? .missing : .moved, name: "\(tag.repository):\(tag.tag)",
-                        volumes: content ?? []))
-            }
-        }
-        let walk = ImageWalk(confirmed: confirmed.withLock { $0 })
+        var result = CheckResult()
+        let faults = try gathered(receipt.objects) { session, object in try fault(of: object, session) }
+        (result.manifests, result.blobs) = (receipt.objects.count { $0.manifestType != nil }, 0)
+        result.blobs = receipt.objects.count - result.manifests
+        result.tags = receipt.counts.tags.count
+        result.faults = faults + (try gathered(receipt.counts.tags, fault))
+        result.faults += try gathered(receipt.objects.filter { $0.subject != nil }, referrerFault)
+        let missing = Set(faults.map(\.name))
+        let walk = ImageWalk(
+            confirmed: Set(receipt.objects.map(\.place).filter { !missing.contains($0.description) }))
         let images = receipt.packs.flatMap { pack, images in images.map { (pack: pack, image: $0) } }
-        try spread(images, width: jobs, target.session) { session, entry in
-            let lack = try walk.lack(of: entry.image, session)
-            found.withLock { result in
-                result.images += 1
-                guard let lack else { return }
-                result.faults.append(
-                    Fault(kind: .unresolved, name: "\(entry.image) of \(entry.pack): \(lack)", volumes: []))
+        result.images = images.count
+        result.faults += try gathered(images) { session, entry in
+            try walk.lack(of: entry.image, session).map {
+                Fault(kind: .unresolved, name: "\(entry.image) of \(entry.pack): \($0)", volumes: [])
             }
         }
-        return found.withLock { $0 }
+        return result
+    }
+
+    /// What `ask` finds of the elements, asked on all connections.
+    private func gathered<Element: Sendable>(
+        _ elements: [Element], _ ask: @escaping @Sendable (any TargetSession, Element) throws -> Fault?
+    ) throws -> [Fault] {
+        let faults = Mutex<[Fault]>([])
+        try spread(elements, width: jobs, target.session) { session, element in
+            if let fault = try ask(session, element) { faults.withLock { $0.append(fault) } }
+        }
+        return faults.withLock { $0 }
+    }
+
+    private func fault(_ session: any TargetSession, _ tag: LoadTally.TagRecord) throws -> Fault? {
+        let now = try session.manifestDigest(Place(tag.repository, tag.tag))?.description
+        guard now != tag.digest else { return nil }
+        let content = receipt.objects.first { $0.repository == tag.repository && $0.digest.description == tag.digest }
+        return Fault(
+            kind: now == nil ? .missing : .moved, name: "\(tag.repository):\(tag.tag)", volumes: content?.volumes ?? [])
+    }
+
+    private func referrerFault(_ session: any TargetSession, _ object: ReceiptObject) throws -> Fault? {
+        guard let subject = object.subject else { return nil }
+        let listed = try session.referrers(of: subject, in: object.repository, wanted: [object.digest])
+        guard !listed.contains(object.digest) else { return nil }
+        return Fault(
+            kind: .missing, name: "\(object.place) among the referrers of \(subject)", volumes: object.volumes)
     }
 
     private func fault(of object: ReceiptObject, _ session: any TargetSession) throws -> Fault? {
@@ -94,17 +111,12 @@ package struct Check: Sendable {
 
 /// What a check found.
 package struct CheckResult: Sendable {
-    package fileprivate(set) var manifests = 0
-    package fileprivate(set) var blobs = 0
-    package fileprivate(set) var tags = 0
+    package internal(set) var manifests = 0
+    package internal(set) var blobs = 0
+    package internal(set) var tags = 0
     /// Images of packs.
-    package fileprivate(set) var images = 0
-    package fileprivate(set) var faults: [Check.Fault] = []
-
-    fileprivate mutating func note(_ object: ReceiptObject, _ fault: Check.Fault?) {
-        if object.manifestType == nil { blobs += 1 } else { manifests += 1 }
-        if let fault { faults.append(fault) }
-    }
+    package internal(set) var images = 0
+    package internal(set) var faults: [Check.Fault] = []
 
     /// Volumes that hold what is missing or damaged, sorted.
     package var volumes: [String] { Set(faults.flatMap(\.volumes)).sorted() }

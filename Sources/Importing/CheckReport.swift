@@ -10,10 +10,13 @@ extension CheckResult {
         let receipt = check.receipt
         var rows = [
             ("release", "\(receipt.product) \(receipt.version) (\(receipt.edition))"), ("target", check.target.address),
-            ("manifests", "\(manifests), each by its bytes"),
-            ("blobs", "\(blobs), each by its \(check.isDeep ? "bytes" : "size")"), ("tags", "\(tags)"),
+            (
+                "asked for",
+                "\(manifests.of("manifest")) by their bytes, \(blobs.of("blob")) by their "
+                    + "\(check.isDeep ? "bytes" : "size"), \(tags.of("tag"))"
+            ),
         ]
-        if !receipt.packs.isEmpty { rows.append(("packs", "\(receipt.packs.count), with \(images.of("image"))")) }
+        if !receipt.packs.isEmpty { rows.append(("packs", "\(receipt.packs.count), naming \(images.of("image"))")) }
         rows.append(("found", faults.isEmpty ? "all of it is there" : summary))
         if !volumes.isEmpty { rows.append(("to bring", volumes.joined(separator: ", "))) }
         rows.append(("receipt", file))
@@ -24,10 +27,20 @@ extension CheckResult {
         if receipt.target != check.target.address {
             warnings.append("the receipt is about \(receipt.target); \(check.target.address) was checked")
         }
-        if receipt.outcome != "done" { warnings.append("the load of this receipt ended with \(receipt.outcome)") }
+        if receipt.outcome != "done" {
+            warnings.append(
+                "the load of this receipt ended with \(receipt.outcome): not all of its tags were set; load again")
+        }
+        if faults.contains(where: { $0.kind == .moved }) {
+            warnings.append(
+                "moved: somebody has set the tag to other content; loading again needs --replace-tags for it")
+        }
+        if faults.contains(where: { $0.kind == .unresolved }) {
+            warnings.append("unresolved: a pack names an image that can't be had whole from this registry")
+        }
         return Report(
             text: (lines + [rows.aligned]).joined(separator: "\n"), json: json(check), warnings: warnings,
-            next: next(given), failure: failure)
+            next: next(given), failure: failure ?? (receipt.outcome == "done" ? nil : .incomplete))
     }
 
     /// Damage weighs more than absence.
@@ -42,10 +55,11 @@ extension CheckResult {
 
     private func next(_ given: String) -> [String] {
         guard !volumes.isEmpty else {
-            return faults.isEmpty ? [] : ["bring the release's media and load again: dray-import load MEDIA \(given)"]
+            return faults.isEmpty
+                ? [] : ["# bring the release's media, and load again:", "dray-import load MEDIA \(given)"]
         }
         return [
-            "bring the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")), and load again",
+            "# bring the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")), and load again:",
             "dray-import load MEDIA \(given)" + (check(faults) ? " --read-back deep" : ""),
         ]
     }
@@ -77,7 +91,9 @@ extension SiteState {
     ///
     /// Throws `StateError.noSuchRelease` and `noReceipt`.
     package func receipt(_ name: String?, at address: String) throws -> (receipt: Receipt, file: FilePath) {
-        if let name, try FilePath(name).exists() { return (try Receipt(at: FilePath(name)), FilePath(name)) }
+        if let name, try FilePath(name).statusIfPresent()?.isRegular == true {
+            return (try Receipt(at: FilePath(name)), FilePath(name))
+        }
         guard try receiptsFolder.exists() else { throw StateError.noSuchRelease(name, address, known: []) }
         var known: Set<String> = []
         var fallback: (Receipt, FilePath)?

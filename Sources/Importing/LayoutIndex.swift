@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BundleFormat
+internal import FoundationEssentials
 internal import OCI
 internal import Trust
 
@@ -62,6 +63,14 @@ struct LayoutIndex: Sendable, Equatable {
         }
     }
 
+    /// The media type that an entry gives a manifest.
+    func mediaType(of digest: Digest) -> String? {
+        entries.first { LayoutIndex.digest(of: $0) == digest }.flatMap { entry in
+            guard case .object(let members) = entry, case .string(let type)? = members["mediaType"] else { return nil }
+            return type
+        }
+    }
+
     /// What the entries point to.
     var digests: [Digest] { entries.compactMap(LayoutIndex.digest) }
 
@@ -75,5 +84,19 @@ struct LayoutIndex: Sendable, Equatable {
             case .string(let name)? = annotations[Descriptor.referenceName]
         else { return nil }
         return name
+    }
+}
+
+extension Manifest {
+    /// The type that a child of an index says itself, or that its members tell (image-spec 1.1, "mediaType" of manifest and
+    /// index).
+    static func mediaType(of bytes: [UInt8]) -> String {
+        struct Document: Decodable {
+            struct Anything: Decodable {}
+            var mediaType: String?
+            var manifests: [Anything]?
+        }
+        guard let document = try? JSONDecoder().decode(Document.self, from: Data(bytes)) else { return "" }
+        return document.mediaType ?? (document.manifests == nil ? MediaType.manifest : MediaType.index)
     }
 }

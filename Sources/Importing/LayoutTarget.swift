@@ -160,7 +160,9 @@ private final class LayoutSession: TargetSession {
         let path = target.file(of: digest)
         guard try path.exists() else { return .missing }
         let bytes = try path.contents(limit: Manifest.maximumSize)
-        return Digest(of: bytes) == digest ? .present(bytes: bytes, mediaType: "") : .missing
+        guard Digest(of: bytes) == digest else { return .missing }
+        return .present(
+            bytes: bytes, mediaType: try target.index().mediaType(of: digest) ?? Manifest.mediaType(of: bytes))
     }
 
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try target.has(blob.digest, size: blob.size) }

@@ -80,6 +80,7 @@ package struct Load: Sendable {
         try setTags(plan)
         try removeStagingTags()
         try readBack(plan)
+        try removeFormers(plan)
     }
 
     /// Sends blobs and manifests, one reference after another as far as threads allow.
@@ -121,6 +122,7 @@ package struct Load: Sendable {
         let tags = try stepsNow(plan)
         try state?.keep(content.packBuilds, of: target.address)
         try state?.note(tags.compactMap(\.move), of: target.address)
+        try keepFormers(tags, plan)
         let moves = Dictionary(try state?.notedMoves(of: target.address).map { ($0.place, $0) } ?? []) { $1 }
         for rank in Set(tags.map { ReleaseReference.rank(of: $0.kind) }).sorted() {
             try Interruption.check()
@@ -214,8 +216,10 @@ package struct Load: Sendable {
         if !missing.isEmpty {
             tally.note { $0.readBack.repaired = missing.count }
             try repair(missing)
-            missing = try reader.run(only: missing)
+            missing = try reader.run(again: missing)
         }
+        let damaged = missing.filter(\.isDamage)
+        guard damaged.isEmpty else { throw LoadError.staysDamaged(damaged.map(\.name)) }
         guard missing.isEmpty else { throw LoadError.notThere(missing.map(\.name)) }
         tally.note { counts in
             counts.readBack.manifests = reader.manifests.count

@@ -19,6 +19,10 @@ package enum LoadError: Error, Equatable {
     case typesRefused([String], String)
     /// The login at this address lacks these permissions.
     case notAllowed([TargetTraits.Denial], String)
+    /// The target keeps other bytes under these digests although it was sent the right ones.
+    case staysDamaged([String])
+    /// A file of this path is there, or can't be written, where a copy of the receipt was to go; nothing was sent.
+    case receiptPlace(String, String)
     /// Another process holds the lock file at this path; what that file says about it, or "".
     case busy(String, holder: String)
     /// The release has nothing of this name.
@@ -43,12 +47,12 @@ package enum LoadError: Error, Equatable {
 extension LoadError: ClassifiedError {
     package var failure: Failure {
         switch self {
-        case .absentContent, .otherBytes: .damaged
+        case .absentContent, .otherBytes, .staysDamaged: .damaged
         case .missingVolumes: .incomplete
         case .tagsWouldMove, .otherBuilds, .typesRefused: .refused
         case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
-        case .noSuchFile: .usage
+        case .noSuchFile, .receiptPlace: .usage
         case .noSpace: .noSpace
         }
     }
@@ -62,18 +66,19 @@ extension LoadError: ClassifiedError {
     package var description: String {
         switch self {
         case .noSpace(let address, let needed, let free):
-            "\(address) has \(free) bytes free and the load still sends \(needed): \(needed - min(free, needed)) more are "
-                + "needed; nothing was sent. Make room there and run the same command again"
+            "\(address) has \(free.asSize) free and the load still sends up to \(needed.asSize): "
+                + "\((needed - min(free, needed)).asSize) more are needed; nothing was sent. Make room there, then load again"
         case .absentContent(let reference, let digest):
             "\(reference) needs \(digest), which the release doesn't have; ask its publisher"
         case .missingVolumes(let names):
             "these volumes are needed and on none of the media: \(names.joined(separator: ", ")); "
                 + "add the media that hold them: give their folders too, in the same command"
         case .tagsWouldMove(let moves):
-            "these tags exist with other content: "
-                + moves.map { "\($0.name) is \($0.before), the release has \($0.digest)" }.joined(separator: "; ")
-                + "; nothing was changed. Add --replace-tags PATTERN (for example \(moves.first.map { "'\($0.name)'" } ?? "'*'")) to "
-                + "move them"
+            "these tags exist with other content, and nothing was changed:\n"
+                + moves.prefix(20).map { "  \($0.name)  has \($0.before.short), the release has \($0.digest.short)" }
+                .joined(separator: "\n") + (moves.count > 20 ? "\n  and \(moves.count - 20) more" : "")
+                + "\nWhere that is right, let them move: --replace-tags PATTERN, for example "
+                + (moves.first.map { $0.name.shellWord } ?? "'*'")
         case .otherBuilds(let moves):
             "FIPS and non-FIPS builds of a pack can't share a tag, and this site has the other build of "
                 + moves.map { "\($0.name) (\($0.before))" }.joined(separator: ", ")
@@ -93,6 +98,12 @@ extension LoadError: ClassifiedError {
         case .busy(let path, let holder):
             "another load is running: \(holder.isEmpty ? "it" : holder) holds \(path); wait for its end and run the same command "
                 + "again"
+        case .staysDamaged(let names):
+            "the registry keeps a damaged copy of \(names.joined(separator: ", ")): it takes the right bytes and stays with its own. "
+                + "Remove the blob from its storage (Zot: <repository>/blobs/sha256/<hex>; docker-registry: blobs/sha256/<xx>/<hex>), "
+                + "restart it, then load again with --read-back deep"
+        case .receiptPlace(let path, let why):
+            "no receipt can go to \(path): \(why); nothing was sent. Give another file with --receipt"
         case .noSuchFile(let name, let known):
             "the release delivers no file \"\(name)\"; it has "
                 + (known.isEmpty ? "none" : known.joined(separator: ", "))
@@ -100,4 +111,9 @@ extension LoadError: ClassifiedError {
             "the target gave other bytes than \(expected) for \(name); something there changes content"
         }
     }
+}
+
+extension Digest {
+    /// For people: enough to tell two apart.
+    fileprivate var short: String { "sha256:\(hex.prefix(12))…" }
 }

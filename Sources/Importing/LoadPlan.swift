@@ -103,6 +103,13 @@ package struct LoadPlan: Sendable, Equatable {
         }
     }
 
+    /// The same with manifests that go once more, to get their final tags.
+    var bytesOfRequests: UInt64 {
+        let withTag = Set(groups.compactMap(\.withTag?.digest))
+        let again = tags.filter { $0.action != .equal && !withTag.contains($0.descriptor.digest) }
+        return again.reduce(bytesToSend) { $0 + UInt64($1.descriptor.size) }
+    }
+
     /// Requests that carrying it out takes when the target has none of the blobs and nothing goes wrong, its read-back
     /// included; those for chunks of large blobs and for logging in are not.
     package func requests(_ content: RegistryContent) -> Int64 {

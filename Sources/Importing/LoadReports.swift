@@ -9,8 +9,7 @@ internal import Trust
 extension LoadPlan {
     /// What `load` would do. `missing` are the volumes that it needs and no medium has, `given` what the next commands need.
     package func report(_ load: Load, missing: [String], given: GivenArguments) throws -> Report {
-        let (bundle, target) = (load.bundle, load.target)
-        let lack = try target.lack(for: self, saidToBeFree: load.freeSpace)
+        let bundle = load.bundle
         let objections = try load.objections(to: self)
         var lines = groups.map { group in
             "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.allManifests.count.of("manifest"))"
@@ -21,8 +20,8 @@ extension LoadPlan {
                 + summary(load).aligned,
             json: json(load, missing),
             warnings: bundle.findings.map(\.description) + objections.map(\.description),
-            next: (lack == nil ? nextSteps(missing, given) : ["make room there, then plan again"])
-                + bundle.uploadSteps(given), failure: objections.first?.failure)
+            next: nextSteps(objections, missing, given) + (objections.isEmpty ? bundle.uploadSteps(given) : []),
+            failure: objections.first?.failure)
     }
 
     private func summary(_ load: Load) -> [(String, String)] {
@@ -69,11 +68,21 @@ extension LoadPlan {
 }
 
 extension LoadPlan {
-    private func nextSteps(_ missing: [String], _ given: GivenArguments) -> [String] {
-        guard refusals.isEmpty else { return [] }
-        guard missing.isEmpty else { return [VerifiedBundle.addMedia(missing)] }
+    private func nextSteps(_ objections: [LoadError], _ missing: [String], _ given: GivenArguments) -> [String] {
+        let load = "dray-import load \(given.media) \(given.target)"
         let patterns = movesByOption ? replaced.map { " --replace-tags " + $0.text.shellWord }.joined() : ""
-        return ["dray-import load \(given.media) \(given.target)" + patterns]
+        switch objections.first {
+        case nil: return [load + patterns]
+        case .tagsWouldMove(let moves):
+            let names = moves.count > 10 ? ["*"] : moves.map(\.name)
+            return [
+                "# if these tags may move:",
+                load + (patterns + names.map { " --replace-tags " + $0.shellWord }.joined()),
+            ]
+        case .missingVolumes: return [VerifiedBundle.addMedia(missing)]
+        case .noSpace: return ["# make room there, then plan again"]
+        default: return ["# mend what the warning says, then plan again"]
+        }
     }
 }
 
@@ -163,7 +172,9 @@ extension Receipt {
     private var readBackText: String {
         let back = counts.readBack
         guard back.isComplete else { return "not done" }
+        let isHashed = objects.contains { $0.manifestType == nil && $0.proof == .bytes }
         return "\(back.manifests.of("manifest")), \(back.tags.of("tag")), \(back.blobs.of("blob")) are there"
+            + (isHashed ? ", each hashed" : ", blobs by their size")
             + (back.repaired > 0 ? ", \(back.repaired) sent once more" : "")
     }
 }

@@ -73,10 +73,12 @@ package struct LoadRun: Sendable {
     ) throws {
         var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
         (load.isDeep, load.freeSpace) = (isDeep, freeSpace)
+        var before = target.traffic
         defer {
             receipt.counts = load.tally.counts
             let traffic = target.traffic
-            receipt.done = Receipt.Effort(requests: Int64(traffic.requests), bytes: traffic.bytesSent)
+            receipt.done = Receipt.Effort(
+                requests: Int64(traffic.requests - before.requests), bytes: traffic.bytesSent - before.bytesSent)
             receipt.verifiedObjects = Int64(receipt.counts.pushed.blobs + load.content.manifests.count)
             let manifests = load.content.manifests.values.reduce(UInt64(0)) { $0 + UInt64($1.bytes.count) }
             receipt.verifiedBytes = receipt.counts.pushed.bytes + manifests
@@ -84,7 +86,8 @@ package struct LoadRun: Sendable {
         receipt.packs = bundle.packImages
         receipt.objects = try load.receiptObjects()
         let plan = try load.plan(replaceTags: replaceTags)
-        receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesToSend)
+        before = target.traffic
+        receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesOfRequests)
         let carriedOut = Swift.Result { try load.carryOut(plan) { try state.accept(bundle.metadata) } }
         receipt.objects = try load.receiptObjects()
         receipt.findings += load.tally.counts.findings
@@ -92,6 +95,18 @@ package struct LoadRun: Sendable {
         let counts = load.tally.counts
         receipt.nothingToDo =
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0
+    }
+
+    /// A copy never takes another receipt's place, and a place that can't be written is told before the load.
+    private func checkReceiptPlace() throws {
+        guard let receipt else { return }
+        guard try !receipt.exists() else { throw LoadError.receiptPlace(receipt.string, "it is there already") }
+        do {
+            try receipt.replaceContents(with: [])
+            try receipt.removeFile()
+        } catch {
+            throw LoadError.receiptPlace(receipt.string, "\(error)")
+        }
     }
 
     private func write(_ receipt: Receipt) throws -> FilePath {

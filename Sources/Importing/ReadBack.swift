@@ -35,6 +35,12 @@ struct ReadBack {
             }
         }
 
+        /// Whether it is a blob of the right size and with other bytes.
+        var isDamage: Bool {
+            guard case .blob(let blob) = self else { return false }
+            return blob.presence == .damaged
+        }
+
         /// What of the release must be sent again.
         var content: Digest? {
             switch self {
@@ -90,6 +96,18 @@ struct ReadBack {
         return missing.withLock { $0 }
     }
 
+    /// Asks again for what was missing and sent once more, and for the tags that lead to it.
+    func run(again items: [Missing]) throws -> [Missing] {
+        let repaired = Set(items.compactMap(\.content))
+        let leading = tags.filter { repaired.contains($0.descriptor.digest) }.map { Missing.tag($0, nil) }
+        return try run(only: items + leading)
+    }
+
+    private func manifest(of step: LoadPlan.TagStep) -> Missing {
+        let order = manifests.firstIndex { $0.place == Place(step.repository, step.descriptor.digest) }
+        return .manifest(step.repository, step.descriptor, order: order ?? 0)
+    }
+
     private func ask(for item: Missing, _ session: any TargetSession) throws -> Missing? {
         switch item {
         case .manifest(let repository, let descriptor, _):
@@ -105,7 +123,10 @@ struct ReadBack {
                 return .tag(step, nil)
             }
             let found = Digest(of: bytes)
-            return found == step.descriptor.digest ? nil : .tag(step, found)
+            guard found != step.descriptor.digest else { return nil }
+            // Either somebody has set the tag, or the target gives other bytes than it was sent.
+            let own = manifest(of: step)
+            return try ask(for: own, session) == nil ? .tag(step, found) : own
         case .referrer(let referrer):
             let listed = try session.referrers(
                 of: referrer.subject, in: referrer.repository, wanted: [referrer.descriptor.digest])

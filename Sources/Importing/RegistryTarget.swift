@@ -84,16 +84,16 @@ final class RegistrySession: TargetSession {
         var denied: [TargetTraits.Denial] = []
         for repository in RegistrySession.samples(question.written, folder: \.parentFolder) {
             guard try connection.mayCreate(full(repository)) == .denied else { continue }
-            denied.append(TargetTraits.Denial(repository, "create"))
+            denied.append(TargetTraits.Denial(repository.folderPattern, "create"))
         }
         guard denied.isEmpty else { return denied }
         for tag in RegistrySession.samples(question.moving, folder: \.repository.parentFolder) {
             guard try connection.mayUpdate(full(tag.repository), tag.reference) == .denied else { continue }
-            denied.append(TargetTraits.Denial(tag.repository, "update"))
+            denied.append(TargetTraits.Denial(tag.repository.folderPattern, "update"))
         }
         for repository in RegistrySession.samples(question.retyped, folder: \.parentFolder) {
             guard try connection.mayDelete(full(repository)) == .denied else { continue }
-            denied.append(TargetTraits.Denial(repository, "delete"))
+            denied.append(TargetTraits.Denial(repository.folderPattern, "delete"))
         }
         return denied
     }
@@ -180,7 +180,15 @@ final class RegistrySession: TargetSession {
         return manifest.subject == nil || receipt.subjectKept
     }
 
-    func remove(_ place: Place) throws { try connection.deleteManifest(full(place.repository), place.reference) }
+    func remove(_ place: Place) throws {
+        do throws(RegistryError) {
+            try connection.deleteManifest(full(place.repository), place.reference)
+        } catch {
+            guard case .refused(_, _, let faults) = error, faults.contains(where: { $0.code == "NAME_UNKNOWN" }) else {
+                throw error
+            }
+        }
+    }
 
     func tags(of repository: String) throws -> [String] { try connection.tags(full(repository)) ?? [] }
 
@@ -205,6 +213,9 @@ final class RegistrySession: TargetSession {
 }
 
 extension String {
+    /// The repositories that one was asked for: all of its folder.
+    fileprivate var folderPattern: String { parentFolder.isEmpty ? self : parentFolder + "/*" }
+
     /// The folder that a repository is in; "" for one at the top.
     fileprivate var parentFolder: String { lastIndex(of: "/").map { String(self[..<$0]) } ?? "" }
 }

@@ -9,9 +9,17 @@ internal import Trust
 // Which staging tags, and staging manifests by their digest, exist where, so that a later load can remove what a killed
 // one left.
 extension SiteState {
-    /// Staging tags that may exist at this address.
-    package func stagingTags(of address: String) throws -> [Place] {
-        let file = stagingFile(address)
+    /// What a tag of ours is for; the name of the folder that lists them.
+    package enum OwnTags: String, Sendable {
+        /// Holds content until its final tag is there.
+        case staging
+        /// Keeps what a moved tag named before.
+        case former
+    }
+
+    /// Tags of ours that may exist at this address.
+    package func stagingTags(of address: String, in kind: OwnTags = .staging) throws -> [Place] {
+        let file = file(in: kind.rawValue, of: address)
         guard try file.exists() else { return [] }
         do {
             let limit = 64 << 20
@@ -25,16 +33,16 @@ extension SiteState {
     }
 
     /// Notes tags that are about to be set.
-    func addStagingTags(_ tags: [Place], of address: String) throws {
-        let known = try stagingTags(of: address)
+    func addStagingTags(_ tags: [Place], of address: String, in kind: OwnTags = .staging) throws {
+        let known = try stagingTags(of: address, in: kind)
         let added = Set(tags).subtracting(known)
         guard !added.isEmpty else { return }
-        try setStagingTags(known + added, of: address)
+        try setStagingTags(known + added, of: address, in: kind)
     }
 
     /// Notes which are left; none removes the file.
-    func setStagingTags(_ tags: [Place], of address: String) throws {
-        let file = stagingFile(address)
+    func setStagingTags(_ tags: [Place], of address: String, in kind: OwnTags = .staging) throws {
+        let file = file(in: kind.rawValue, of: address)
         guard !tags.isEmpty else { return try file.removeFile() }
         let entries = tags.map {
             (
@@ -48,8 +56,6 @@ extension SiteState {
         try file.removingLastComponent().createDirectories()
         try file.replaceContents(with: document.canonicalBytes)
     }
-
-    private func stagingFile(_ address: String) -> FilePath { file(in: "staging", of: address) }
 
     /// The file about a target in one of the state's folders; an address is no file name.
     func file(in folder: String, of address: String) -> FilePath {

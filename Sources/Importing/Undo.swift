@@ -60,7 +60,10 @@ package struct Undo: Sendable {
         guard case .present(let bytes, _) = try session.manifest(former), Digest(of: bytes).description == before else {
             return lost.append("\(place) was \(before), which the registry hasn't got any more")
         }
-        steps.append(.restoreTag(place, from: now, to: Digest(of: bytes)))
+        let digest = Digest(of: bytes)
+        steps.append(.restoreTag(place, from: now, to: digest))
+        let kept = Place(tag.repository, Former.tag(of: digest))
+        if try session.manifestDigest(kept) != nil { steps.append(.removeTag(kept, digest)) }
     }
 
     /// Manifests that the load added, and that neither a tag nor another release leads to.
@@ -104,6 +107,7 @@ package struct Undo: Sendable {
         return refused
     }
 
+    // Only where the manifest goes too.
     private func takesAlong(_ step: Step) -> Bool {
         guard case .removeTag(let tag, let digest) = step else { return false }
         return steps.contains(.removeManifest(Place(tag.repository, digest)))

@@ -95,6 +95,7 @@ struct LoadCommand: Command {
             try run.run(unverified, to: target, given: given, progress: progress)
         }
         var report = result.receipt.report(file: result.receiptFile)
+        if let receipt { report.text += "\ncopied to: \(receipt)" }
         report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
         return Outcome(report)
     }

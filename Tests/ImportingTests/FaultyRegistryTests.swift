@@ -188,7 +188,7 @@ struct FaultyRegistryTests {
         #expect(try site.load(target).nothingToDo)
         // docker-registry keeps what it has under a digest.
         let name = "library/a@\(layers[0].digest)"
-        #expect(try site.failure(of: target, isDeep: true).cause as? LoadError == .notThere([name]))
+        #expect(try site.failure(of: target, isDeep: true).cause as? LoadError == .staysDamaged([name]))
         try write(good, to: file)
         #expect(try site.load(target, isDeep: true).nothingToDo)
     }
@@ -203,7 +203,7 @@ struct FaultyRegistryTests {
         guard !dedupe else {
             let name = "library/a@\(layers[0].digest)"
             let error = try site.failure(of: server.target(), jobs: 1, isDeep: true)
-            return #expect(error.cause as? LoadError == .notThere([name]))
+            return #expect(error.cause as? LoadError == .staysDamaged([name]))
         }
         let receipt = try site.load(server.target(), jobs: 1, isDeep: true)
         #expect(receipt.counts.readBack.repaired == 1 && receipt.counts.readBack.isComplete)

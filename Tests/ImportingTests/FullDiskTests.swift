@@ -36,7 +36,7 @@ struct FullDiskTests {
                 return
             }
             #expect(error.missingBytes == needed - free)
-            #expect(error.description.contains("\(needed - free) more are needed"))
+            #expect(error.description.contains("\(ByteSize(bytes: needed - free)) more are needed"))
             #expect(try folder.appending("blobs/sha256").entries().isEmpty)
             let target = LayoutTarget(folder.appending("below/it"))
             let load = try Load(try site.verified(), to: target, jobs: 1, progress: Progress())
