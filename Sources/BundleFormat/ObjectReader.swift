@@ -28,11 +28,19 @@ package final class ObjectReader {
 
     /// Begins reading an object at its first byte.
     ///
+    /// `proof`: who compares its digest.
     /// Throws `BundleError.objectUnknown` (13), and `.volumeMissing` (3) when no medium has a volume that it needs.
-    package func stream(_ digest: Digest) throws(BundleError) -> ObjectStream {
+    package func stream(_ digest: Digest, proof: ObjectProof = .stream) throws(BundleError) -> ObjectStream {
         guard let object = bundle.index.object(digest) else { throw .objectUnknown(digest) }
         if let missing = try bundle.missingVolumes(for: [digest]).first { throw .volumeMissing(missing.name) }
-        return ObjectStream(object, runs: RunCursor(object, bundle.index, bundle.frames), reader: self)
+        let runs = RunCursor(object, bundle.index, bundle.frames)
+        return ObjectStream(object, runs: runs, reader: self, proof: proof)
+    }
+
+    /// Reads an object for its proof alone. Throws as its stream, `BundleError.objectDiffers` (13) among it.
+    package func compare(_ digest: Digest) throws {
+        let stream = try stream(digest)
+        while let _ = try stream.withNext({ _ in }) {}
     }
 
     /// A whole object. Throws as `stream`, and `BundleError.objectTooLarge` before anything is read.

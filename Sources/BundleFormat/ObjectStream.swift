@@ -4,7 +4,17 @@ internal import Cryptography
 internal import Files
 package import OCI
 
-/// The bytes of one object in order. Its last byte is only given out after size and SHA-256 of all were compared.
+/// Who compares an object's bytes with its digest. Each of its blocks was compared with the signed one before, whoever
+/// does.
+package enum ObjectProof: Sendable {
+    /// The stream, before it gives out the last byte.
+    case stream
+    /// The one who stores the bytes under that digest, and answers with it (docs/decisions/0005-blob-digest-by-receiver.md).
+    case receiver
+}
+
+/// The bytes of one object in order. Its last byte is only given out after the size of all was compared and, unless that
+/// is left to the receiver, the SHA-256.
 ///
 /// One thread at a time, that of its reader; several streams of one reader may be read in turns.
 package final class ObjectStream {
@@ -15,17 +25,18 @@ package final class ObjectStream {
     package private(set) var position: UInt64 = 0
 
     private let reader: ObjectReader
-    private let hasher = Hasher()
+    private let hasher: Hasher?
     private var runs: RunCursor
     private var run: Run?
     private var piece: (buffer: Buffer, range: Range<Int>)?
-    /// Bytes hashed so far, given out or in `piece`.
-    private var hashed: UInt64 = 0
+    /// Bytes read so far, given out or in `piece`.
+    private var readCount: UInt64 = 0
     private var isCompared = false
 
-    init(_ object: Object, runs: RunCursor, reader: ObjectReader) {
+    init(_ object: Object, runs: RunCursor, reader: ObjectReader, proof: ObjectProof) {
         (digest, size) = (object.digest, object.size)
         (self.runs, self.reader) = (runs, reader)
+        hasher = proof == .stream ? Hasher() : nil
     }
 
     /// Lends the next piece, at most 4 MiB, to `body`; `nil` after the last byte.
@@ -51,7 +62,7 @@ package final class ObjectStream {
         return count
     }
 
-    /// The piece that is being given out, hashed; or the next one.
+    /// The piece that is being given out, or the next one.
     private func current() throws -> (buffer: Buffer, range: Range<Int>)? {
         if let piece { return piece }
         guard let next = run ?? runs.next() else {
@@ -60,17 +71,19 @@ package final class ObjectStream {
         }
         let found = try reader.bytes(of: next)
         let length = UInt64(found.range.count)
-        found.buffer.withBytes(found.range) { hasher.update($0) }
-        hashed += length
+        if let hasher { found.buffer.withBytes(found.range) { hasher.update($0) } }
+        readCount += length
         run = next.length > length ? next.dropping(length) : nil
-        if hashed >= size { try compare() }
+        if readCount >= size { try compare() }
         piece = found
         return found
     }
 
     private func compare() throws(BundleError) {
         guard !isCompared else { return }
-        guard hashed == size, Digest(hashed: hasher.finish()) == digest else { throw .objectDiffers(digest) }
+        guard readCount == size, hasher.map({ Digest(hashed: $0.finish()) == digest }) ?? true else {
+            throw .objectDiffers(digest)
+        }
         isCompared = true
     }
 }

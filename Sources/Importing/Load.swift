@@ -88,7 +88,9 @@ package struct Load: Sendable {
         let steps = TransferSteps(plan, content)
         let holding = Holding(plan, self)
         try holding?.begin(plan)
-        let lanes = LaneTools(steps.graph.count == 0 ? 0 : jobs) { try Sender(self) }
+        let lanes = LaneTools(steps.graph.count == 0 ? 0 : jobs) {
+            try Sender(self, leavesProof: plan.traits.computesDigests)
+        }
         try steps.graph.run(width: jobs) { lane, number in
             try Interruption.check()
             let sender = try lanes.tool(of: lane)

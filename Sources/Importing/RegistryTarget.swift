@@ -66,6 +66,8 @@ final class RegistrySession: TargetSession {
 
     private func full(_ repository: String) -> String { connection.registry.endpoint.repository(repository) }
 
+    var namesDigests: Bool? { connection.registry.habits.namesDigests }
+
     func ping() throws { try connection.ping() }
 
     func traits(_ question: TraitsQuestion) throws -> TargetTraits {
@@ -74,6 +76,7 @@ final class RegistrySession: TargetSession {
         traits.name = kind.family == .other ? "" : "\(kind)"
         traits.collectsAfter = kind.collectsOnline ? gcDelay : nil
         traits.retypesTags = kind.tagsChangeType ?? true
+        traits.computesDigests = kind.computesDigests
         if question.hasDockerManifests { traits.refusesDockerManifests = try connection.refusesDockerManifests() }
         traits.denied = try denials(question)
         return traits

@@ -11,9 +11,13 @@ final class Sender {
     private let load: Load
     private let session: any TargetSession
     private let reader: ObjectReader
+    /// Whether the target computes the digests of what it stores.
+    private let leavesProof: Bool
+    /// Bytes up to which a blob may go with a single `POST`, whose answer on Zot names no digest.
+    private static let smallBlob: Int64 = 1 << 20
 
-    init(_ load: Load) throws {
-        self.load = load
+    init(_ load: Load, leavesProof: Bool = false) throws {
+        (self.load, self.leavesProof) = (load, leavesProof)
         session = try load.target.session()
         reader = load.bundle.reader()
     }
@@ -25,10 +29,7 @@ final class Sender {
         let count = SentBytes(load.progress, label: "sending \(name ?? blob.repository)")
         let outcome: UploadOutcome
         do {
-            outcome = try session.send(blob) { offset in
-                count.restart(at: offset)
-                return ObjectBody(stream: try reader.stream(blob.digest), skip: offset, count: count)
-            }
+            outcome = try proven(blob, count)
         } catch {
             count.restart(at: 0)
             throw error
@@ -41,6 +42,24 @@ final class Sender {
             load.tally.note { $0.skipped.add(blob.size) }
         case .mounted: load.tally.note { $0.addMounted(place, blob.size) }
         case .uploaded: load.tally.note { $0.addPushed(place, blob.size) }
+        }
+    }
+
+    /// Sends a blob of which someone compares the digest before it counts: we, or the target where it is known to. Where
+    /// that says it differs, or doesn't name what it stored, we compare too.
+    private func proven(_ blob: LoadPlan.BlobStep, _ count: SentBytes) throws -> UploadOutcome {
+        let isLeft = leavesProof && blob.size > Sender.smallBlob && session.namesDigests != false
+        do {
+            let outcome = try session.send(blob) { offset in
+                count.restart(at: offset)
+                let stream = try reader.stream(blob.digest, proof: isLeft ? .receiver : .stream)
+                return ObjectBody(stream: stream, skip: offset, count: count)
+            }
+            if isLeft, outcome == .uploaded, session.namesDigests != true { try reader.compare(blob.digest) }
+            return outcome
+        } catch let error as RegistryError where isLeft && error.saysOtherBytes {
+            try reader.compare(blob.digest)
+            throw error
         }
     }
 

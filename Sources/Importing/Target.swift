@@ -64,6 +64,8 @@ package struct TagAssignment: Sendable {
 
 /// A target as one thread sees it.
 package protocol TargetSession: AnyObject {
+    /// Whether each blob so far was stored with an answer that names its digest; `nil` where there was none yet.
+    var namesDigests: Bool? { get }
     /// Asks whether the target answers and lets us in.
     func ping() throws
     /// How the target behaves, and what the login may not do in these repositories with the tags that exist there.
@@ -89,6 +91,10 @@ package protocol TargetSession: AnyObject {
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest>
     /// Lists a manifest among its subject's referrers where the target doesn't do so by itself. One caller for each subject.
     func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws
+}
+
+extension TargetSession {
+    package var namesDigests: Bool? { nil }
 }
 
 /// What a plan wants to know of a target beside its content.

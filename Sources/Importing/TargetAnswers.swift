@@ -60,6 +60,8 @@ package struct TargetTraits: Sendable, Equatable {
     package var collectsAfter: Double?
     /// Whether a tag may go from one media type to another by a single PUT (Zot until 2.1.2 refuses).
     package var retypesTags = true
+    /// Whether it is known to compute the digest of each blob that it stores.
+    package var computesDigests = false
     /// Whether it is known to refuse Docker's own manifest types.
     package var refusesDockerManifests = false
     /// What the login lacks, as far as that could be asked for without a change: folder of repositories and action.

@@ -90,6 +90,12 @@ extension RegistryError {
         }
     }
 
+    /// Whether a blob was refused because its bytes have another digest.
+    package var saysOtherBytes: Bool {
+        guard case .refused(_, _, let faults) = self else { return false }
+        return faults.contains { $0.code == "DIGEST_INVALID" }
+    }
+
     /// Whether a manifest was refused, perhaps because something that it names is not there (any more): Zot doesn't say
     /// which, and says `MANIFEST_INVALID`.
     package var mayLackReferences: Bool {

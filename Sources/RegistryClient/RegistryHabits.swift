@@ -10,6 +10,8 @@ package struct RegistryHabits: Sendable, Hashable, Codable {
     package var largestRequest: Int64?
     /// Bytes: `OCI-Chunk-Min-Length`, if the registry names one (distribution-spec 1.1, "Pushing a blob in chunks").
     package var smallestChunk: Int64?
+    /// Whether each answer that closed an upload named the digest that was stored.
+    package var namesDigests: Bool?
     /// What one connection sends, the registry's own work for each request included.
     package var bytesPerSecond: Double?
 
@@ -29,6 +31,9 @@ extension RegistryHabits {
         let weight = seconds / (seconds + RegistryHabits.memory)
         bytesPerSecond = bytesPerSecond.map { $0 + (speed - $0) * weight } ?? speed
     }
+
+    /// Notes whether an answer that closed an upload named the digest. One that didn't is remembered.
+    mutating func noteNaming(_ isNamed: Bool) { namesDigests = isNamed && namesDigests != false }
 
     /// Notes that chunks failed, unless they are known to work.
     mutating func doubtChunks() { takesChunks = takesChunks ?? false }

@@ -30,6 +30,10 @@ package struct RegistryKind: Sendable, Hashable {
         }
     }
 
+    /// Whether it is known to hash what it stores under a digest, and to refuse other bytes (`DIGEST_INVALID`): zot,
+    /// pkg/storage/imagestore `FinishBlobUpload`; distribution, registry/storage/blobwriter.go `validateBlob`.
+    package var computesDigests: Bool { family != .other }
+
     /// The version's three numbers, if it begins with them.
     private var numbers: [Int]? {
         guard let match = version?.firstMatch(of: /^v?([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})/) else { return nil }

@@ -183,6 +183,9 @@ extension Upload {
     private mutating func takeStored(_ response: Response, _ request: Request) throws(RegistryError) {
         do throws(RegistryError) {
             try connection.check(response, request, blob.digest)
+            if case .put = progress.stage {
+                registry.learn { $0.noteNaming(response.header("docker-content-digest") == blob.digest.description) }
+            }
             take(.stored)
         } catch {
             take(.failed(.gone), because: error)

@@ -219,6 +219,30 @@ private struct Sample {
         #expect(throws: BundleError.objectDiffers(false2)) { try reader.bytes(of: false2, limit: 10) }
     }
 
+    @Test func `leaves the digest to a receiver that computes it, and nothing else`() throws {
+        var draft = Draft()
+        draft.archive("a.001.tar.zst")
+        let bytes = noise(5_000_000, seed: 5)
+        let first = try draft.frame(Array(bytes[..<4_000_000]))
+        try draft.frame(Array(bytes[4_000_000...]))
+        let chunk = draft.chunk(bytes, [(first, 0, bytes.count)])
+        let wrong = draft.object(bytes, [(chunk, 0, bytes.count)], digest: Digest(of: [1]))
+        let scene = try Scene(draft)
+        defer { withExtendedLifetime(scene) {} }
+        let reader = try scene.verified().reader()
+        let stream = try reader.stream(wrong, proof: .receiver)
+        var given: [UInt8] = []
+        while let _ = try stream.withNext({ piece in
+            unsafe piece.withUnsafeBytes { unsafe given.append(contentsOf: $0) }
+        }) {}
+        #expect(given == bytes)
+        #expect(throws: BundleError.objectDiffers(wrong)) { try reader.compare(wrong) }
+        try flip(scene.path("volumes/a.001.tar.zst"), at: 2_500_000)
+        let damaged = try scene.verified().reader().stream(wrong, proof: .receiver)
+        let error = #expect(throws: BundleError.self) { while let _ = try damaged.withNext({ _ in }) {} }
+        guard case .blockDamaged? = error else { return #expect(Bool(false), "\(error as Any)") }
+    }
+
     @Test(arguments: [-1, 1, 1000])
     func `refuses a frame that decodes to another length than signed`(_ difference: Int) throws {
         var draft = Draft()
