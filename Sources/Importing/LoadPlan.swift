@@ -113,14 +113,14 @@ package struct LoadPlan: Sendable, Equatable {
     /// Requests that carrying it out takes when the target has none of the blobs and nothing goes wrong, its read-back
     /// included; those for chunks of large blobs and for logging in are not.
     package func requests(_ content: RegistryContent) -> Int64 {
+        let placed = content.placedManifests
+        let tagged = Set(tags.map { Place($0.repository, $0.descriptor.digest) }).union(presentManifests)
+        let referrers = placed.count { content.manifests[$0.descriptor.digest]?.subject != nil }
         let manifests = groups.reduce(0) { $0 + $1.manifests.count }
         let changes = tags.count { $0.action != .equal }
-        let retypes = tags.count(where: \.retypes)
-        let readBack =
-            content.placedManifests.count - presentManifests.count + content.placedBlobs.count { $0.size > 0 }
-            + tags.count
-        return groups.flatMap(\.blobs).reduce(0) { $0 + $1.requests } + Int64(manifests + 2 * changes + retypes)
-            + Int64(stagingTags.count + readBack)
+        let readBack = placed.count { !tagged.contains($0.place) } + content.placedBlobs.count { $0.size > 0 } + changes
+        return groups.flatMap(\.blobs).reduce(0) { $0 + $1.requests(traits) }
+            + Int64(manifests + 2 * changes + tags.count(where: \.retypes) + stagingTags.count + readBack + referrers)
     }
 
     /// What must be readable from the media.
@@ -144,10 +144,11 @@ extension LoadPlan.BlobStep {
     var mayBeSent: Bool { mountFrom == nil && presence != .implied }
 
     /// Requests that it takes to have it there, if it isn't.
-    fileprivate var requests: Int64 {
+    fileprivate func requests(_ traits: TargetTraits) -> Int64 {
         guard mayBeSent else { return 1 }
-        let question: Int64 = presence == .unknown && size > 64 << 10 ? 1 : 0
-        return question + (size <= 1 << 20 ? 1 : 2)
+        let isSingle = traits.takesSinglePost && size <= 1 << 20
+        let isAsked = presence == .unknown && !(isSingle && size <= 64 << 10)
+        return (isAsked ? 1 : 0) + (isSingle ? 1 : 2)
     }
 }
 

@@ -75,6 +75,7 @@ final class RegistrySession: TargetSession {
         let kind = try connection.kind()
         traits.name = kind.family == .other ? "" : "\(kind)"
         traits.collectsAfter = kind.collectsOnline ? gcDelay : nil
+        traits.takesSinglePost = connection.registry.habits.takesSinglePost ?? (kind.family == .zot)
         traits.retypesTags = kind.tagsChangeType ?? true
         traits.computesDigests = kind.computesDigests
         if question.hasDockerManifests { traits.refusesDockerManifests = try connection.refusesDockerManifests() }

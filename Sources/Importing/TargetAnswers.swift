@@ -62,6 +62,8 @@ package struct TargetTraits: Sendable, Equatable {
     package var retypesTags = true
     /// Whether it is known to compute the digest of each blob that it stores.
     package var computesDigests = false
+    /// Whether a small blob takes one request, as far as is known.
+    package var takesSinglePost = false
     /// Whether it is known to refuse Docker's own manifest types.
     package var refusesDockerManifests = false
     /// What the login lacks, as far as that could be asked for without a change: folder of repositories and action.
