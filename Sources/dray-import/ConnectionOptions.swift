@@ -115,7 +115,10 @@ struct ConnectionOptions: ParsableArguments {
         }
         let file = access.dockerConfig.map { FilePath($0) } ?? ConnectionOptions.standardDockerConfig
         guard try access.dockerConfig != nil || file.exists() else { return nil }
-        return try DockerConfig.credentials(for: endpoint, configJSON: Data(file.contents(limit: 1 << 20)))
+        return try DockerConfig.credentials(for: endpoint, configJSON: Data(file.contents(limit: 1 << 20))) {
+            (name: String, key: String) throws(DockerConfigError) in
+            try CredentialHelper.credentials(name, for: key) { Interruption.isRequested }
+        }
     }
 
     private func password(_ file: String?) throws -> String {
