@@ -16,6 +16,14 @@ package final class Registry: Sendable {
         var tokens: [TokenKey: Token] = [:]
     }
 
+        /// Tokens that were given out and replaced since, the newest last.
+        var oldTokens: [String] = []
+    }
+
+    private struct Known {
+        var habits = RegistryHabits()
+        var traffic = Traffic()
+        var hasAnswered = false
     private struct TokenKey: Hashable {
         let realm: String
         let scopes: [String]
@@ -70,7 +78,20 @@ package final class Registry: Sendable {
 
     /// Keeps a token for all connections; `nil` forgets it.
     func keep(_ token: Token?, of service: TokenService, for scopes: [String]) {
-        login.withLock { $0.tokens[TokenKey(realm: service.realm, scopes: scopes)] = token }
+        login.withLock { login in
+            let key = TokenKey(realm: service.realm, scopes: scopes)
+            let old = login.tokens[key]
+            login.tokens[key] = token
+            if let old { login.oldTokens = login.oldTokens.suffix(100) + [old.text] }
+        }
+    }
+
+    /// What must never be shown, longest first: the login in the forms that it is sent in, and the tokens got for it.
+    var secrets: [String] {
+        var secrets = login.withLock { $0.tokens.values.map(\.text) + $0.oldTokens }
+        if let password = options.credentials?.password { secrets += [password, Target.escaped(password)] }
+        if let basicAuthorization { secrets.append(String(basicAuthorization.dropFirst("Basic ".count))) }
+        return Set(secrets).subtracting([""]).sorted { $0.utf8.count > $1.utf8.count }
     }
 }
 

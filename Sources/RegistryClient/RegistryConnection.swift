@@ -61,7 +61,7 @@ package final class RegistryConnection {
             switch transfer(authorized) {
             case .failure(let failure): return try outcome(of: failure, request)
             case .success(let response) where response.status == 401:
-                guard !isLast else { throw refusedLogin(request) }
+                guard !isLast else { throw refusal(of: authorization, response, request) }
                 authorization = try newAuthorization(after: response, refused: authorization, request, scopes)
             case .success(let response): return try outcome(of: response, request)
             }
