@@ -8,14 +8,14 @@ package final class Registry: Sendable {
     package let endpoint: Endpoint
     package let options: RegistryOptions
     private let login = Mutex(Login())
-    private let known = Mutex((habits: RegistryHabits(), traffic: Traffic()))
+    private let known = Mutex(Known())
+    /// Until when the registry wants no requests (429 with `Retry-After`).
+    private let pauseEnd = Mutex<ContinuousClock.Instant?>(nil)
     let rateLimit: RateLimit?
 
     private struct Login {
         var method = LoginMethod.unknown
         var tokens: [TokenKey: Token] = [:]
-    }
-
         /// Tokens that were given out and replaced since, the newest last.
         var oldTokens: [String] = []
     }
@@ -24,6 +24,8 @@ package final class Registry: Sendable {
         var habits = RegistryHabits()
         var traffic = Traffic()
         var hasAnswered = false
+    }
+
     private struct TokenKey: Hashable {
         let realm: String
         let scopes: [String]
@@ -56,6 +58,25 @@ package final class Registry: Sendable {
     func learn(_ change: (inout RegistryHabits) -> Void) { known.withLock { change(&$0.habits) } }
 
     func count(_ change: (inout Traffic) -> Void) { known.withLock { change(&$0.traffic) } }
+
+    /// Whether any answer ever came.
+    var hasAnswered: Bool { known.withLock { $0.hasAnswered } }
+
+    func noteAnswer() { known.withLock { $0.hasAnswered = true } }
+
+    /// Has all connections wait: a registry that limits requests counts them all together.
+    func pause(for delay: Duration) {
+        let end = ContinuousClock.now + delay
+        pauseEnd.withLock { $0 = max($0 ?? end, end) }
+    }
+
+    /// Waits until the registry wants requests again. Throws `cancelled`.
+    func waitForPause() throws(RegistryError) {
+        while let end = pauseEnd.withLock({ $0 }) {
+            guard options.retry.wait(end - .now, unless: options.isCancelled) else { throw .cancelled }
+            pauseEnd.withLock { if $0 == end { $0 = nil } }
+        }
+    }
 
     /// How the registry wants requests to be authorised, as far as it has said so.
     var method: LoginMethod {

@@ -82,6 +82,7 @@ extension RegistryConnection {
     ) throws(RegistryError) -> ManifestReceipt {
         var request = self.request("PUT", .manifest(repository, reference), .bytes([UInt8](bytes)))
         request.headers = [("Content-Type", mediaType)]
+        request.grace = .seconds(registry.options.graceSeconds)
         var attempts = Attempts(registry)
         while true {
             switch try attempt(request, scopes: [.push(repository)]) {

@@ -57,22 +57,7 @@ struct ScriptedTests {
         let server = ScriptedServer([.answer(429, ["Retry-After": "7"], "Too Many Requests"), .answer(200)])
         try connect(server.url, .waiting(waits)).ping()
         #expect(server.lines == ["GET /v2/", "GET /v2/"])
-        #expect(waits.sum == .seconds(7))
-    }
-
-    @Test func `five refusals for load are enough`() throws {
-        let waits = Waits()
-        let server = ScriptedServer { _ in .answer(503, [:], "try later?token=abc") }
-        let connection = try connect(server.url, .waiting(waits))
-        let error = #expect(throws: RegistryError.self) { try connection.ping() }
-        guard case .unavailable(_, 503, let faults) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(faults == [Fault(code: "", message: "try later?…")])
-        #expect(error?.kind == .transient)
-        #expect(server.asked.count == 5)
-        #expect(waits.sum >= .milliseconds(1500) && waits.sum <= .milliseconds(3000))
+        #expect(waits.sum > .milliseconds(6900) && waits.sum <= .seconds(7))
     }
 
     @Test func `cancellation ends a wait`() throws {
