@@ -139,7 +139,7 @@ extension EasyHandle {
 
     private func setTLS(_ options: RegistryOptions, _ request: Request) {
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        if let file = options.caCertificate {
+        if let file = request.isOurs ? options.caCertificate : options.tokenHostCertificate {
             set(CURLOPT_CAINFO, file)
             unsafe dray_curl_set_string(curl, CURLOPT_CAPATH, nil)  // the system's authorities don't count then
         }

@@ -27,6 +27,8 @@ extension Credentials: CustomStringConvertible, CustomDebugStringConvertible, Cu
 package struct RegistryOptions: Sendable {
     /// PEM file with the only authorities to trust for the registry's host; `nil` for those of the system.
     package var caCertificate: String?
+    /// The same for token services on other hosts.
+    package var tokenHostCertificate: String?
     /// PEM file with the certificate (and chain) that this client shows.
     package var clientCertificate: String?
     /// PEM file with the key of `clientCertificate`.
