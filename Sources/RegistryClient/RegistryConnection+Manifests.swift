@@ -140,11 +140,11 @@ extension String {
     static func pull(_ repository: String) -> String { "repository:\(repository):pull" }
     static func push(_ repository: String) -> String { "repository:\(repository):pull,push" }
     static func delete(_ repository: String) -> String { "repository:\(repository):pull,push,delete" }
-}
 
     var asksForDeletion: Bool { hasSuffix(":pull,push,delete") }
     /// The scope with every action in place of those that it names for deletion.
     var askingForAll: String { asksForDeletion ? dropLast("pull,push,delete".count) + "*" : self }
+}
 
 extension Response {
     /// The digest that the registry names, if it names a SHA-256.

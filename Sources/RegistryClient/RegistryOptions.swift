@@ -48,10 +48,10 @@ package struct RegistryOptions: Sendable {
     package var stallSeconds = 60
     /// Bytes a second that all connections together send of blobs; `nil` for no limit.
     package var limitRate: Int64?
-    package var upload = UploadRules()
-    /// Where upload sessions are kept for another process; `nil` where each session ends with its upload.
     /// How many connections share `limitRate`, at least 1.
     package var connections = 4
+    package var upload = UploadRules()
+    /// Where upload sessions are kept for another process; `nil` where each session ends with its upload.
     package var journal: UploadJournal?
     /// Seconds that a blob's or manifest's request may still take to end after cancellation, if it looks as if it could.
     package var graceSeconds = 10
@@ -59,9 +59,9 @@ package struct RegistryOptions: Sendable {
     package var isCancelled: @Sendable () -> Bool = { false }
 
     package init() {}
-}
     /// Bytes a second that one connection may send, where there is a limit.
     var connectionRate: Int64? { limitRate.map { max($0 / Int64(max(connections, 1)), 1) } }
 
     /// Bytes a second below which a transfer counts as standing still.
     var lowestSpeed: Int64 { min(1 << 10, connectionRate.map { max($0 / 16, 1) } ?? .max) }
+}
