@@ -22,12 +22,9 @@ struct Attempts {
         guard mayGoOn(after: error, policy) else { throw error }
         registry.count { $0.retries += 1 }
         let delay = policy.delay(after: count, retryAfter: retryAfter, jitter: .random(in: 0..<1))
-        if error.status == 429, retryAfter != nil {
-            registry.pause(for: delay)
-            try registry.waitForPause()
-        } else {
-            guard policy.wait(delay, unless: registry.options.isCancelled) else { throw .cancelled }
-        }
+        let pause = error.status == 429 && retryAfter != nil ? registry.pause(for: delay) : nil
+        guard policy.wait(delay, unless: registry.options.isCancelled) else { throw .cancelled }
+        if let pause { registry.endPause(pause) }
         spent += delay
         begin = .now
     }

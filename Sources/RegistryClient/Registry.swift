@@ -64,17 +64,23 @@ package final class Registry: Sendable {
 
     func noteAnswer() { known.withLock { $0.hasAnswered = true } }
 
-    /// Has all connections wait: a registry that limits requests counts them all together.
-    func pause(for delay: Duration) {
+    /// Has all connections wait: a registry that limits requests counts them all together. Returns the end of this pause,
+    /// for `endPause`.
+    @discardableResult
+    func pause(for delay: Duration) -> ContinuousClock.Instant {
         let end = ContinuousClock.now + delay
         pauseEnd.withLock { $0 = max($0 ?? end, end) }
+        return end
     }
+
+    /// Ends the pause that was to end then; a longer one goes on.
+    func endPause(_ end: ContinuousClock.Instant) { pauseEnd.withLock { if $0 == end { $0 = nil } } }
 
     /// Waits until the registry wants requests again. Throws `cancelled`.
     func waitForPause() throws(RegistryError) {
         while let end = pauseEnd.withLock({ $0 }) {
             guard options.retry.wait(end - .now, unless: options.isCancelled) else { throw .cancelled }
-            pauseEnd.withLock { if $0 == end { $0 = nil } }
+            endPause(end)
         }
     }
 
