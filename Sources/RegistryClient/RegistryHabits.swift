@@ -14,6 +14,12 @@ package struct RegistryHabits: Sendable, Hashable, Codable {
     package var namesDigests: Bool?
     /// What one connection sends, the registry's own work for each request included.
     package var bytesPerSecond: Double?
+    /// Whether chunks failed here for a reason that may pass, a session that went. Not kept: the next process tries again.
+    var doubtsChunks = false
+
+    private enum CodingKeys: CodingKey {
+        case takesSinglePost, takesChunks, largestRequest, smallestChunk, namesDigests, bytesPerSecond
+    }
 
     package init() {}
 }
@@ -35,6 +41,14 @@ extension RegistryHabits {
     /// Notes whether an answer that closed an upload named the digest. One that didn't is remembered.
     mutating func noteNaming(_ isNamed: Bool) { namesDigests = isNamed && namesDigests != false }
 
+    var mayTakeChunks: Bool { takesChunks != false && !doubtsChunks }
+
     /// Notes that chunks failed, unless they are known to work.
-    mutating func doubtChunks() { takesChunks = takesChunks ?? false }
+    mutating func doubtChunks() { doubtsChunks = takesChunks != true }
+
+    /// Notes that the registry said that it takes no chunks, or made another blob of them; not where they are known to
+    /// work, unless `even` so.
+    mutating func refuseChunks(even known: Bool = false) {
+        if known || takesChunks == nil { takesChunks = false }
+    }
 }
