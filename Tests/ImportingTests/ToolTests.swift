@@ -54,6 +54,7 @@ struct ToolTests {
             (["load", "x", "--to", "oci:y", "--gc-delay", "0"], 64),
             (["load", "x", "--to", "oci:y", "--token-host", "a/b"], 64),
             (["load", "/usr", "--to", "oci:/nonexistent/y", "--limit-rate", "20M", "--gc-delay", "60"], 3),
+            (["load", "/usr", "--to", "oci:/nonexistent/y", "--free-space", "80G", "--chunk-size", "8M"], 3),
             (["load", "x", "--to", "ftp://y"], 64), (["load", "x", "--to", "http://a:b@y"], 64),
             (["load", "x", "--to", "oci:y", "--client-key", "k"], 64), (["verify", "x", "--jobs", "0"], 64),
             (["receipt", "show", "/nonexistent"], 64), (["receipt", "show", "/etc/passwd"], 13),
