@@ -10,7 +10,7 @@ package struct Outcome {
     package var data: any Encodable
     /// What else the user should know, for standard error.
     package var warnings: [String] = []
-    /// What to do next: commands or steps, a line each.
+    /// What to do next, a line each: commands that run as they are, and text, which begins with `# `.
     package var next: [String] = []
     /// Set when the work was done and what it found is a failure, as `verify` does with damage.
     package var failure: Failure?

@@ -26,7 +26,7 @@ extension Undo {
                 "refused": .array((refused ?? []).map(JSONValue.string)),
             ],
             warnings: (refused ?? []).map { "the registry refused to \($0)" },
-            next: done || steps.isEmpty ? [] : ["read the list; then carry it out:", again],
+            next: done || steps.isEmpty ? [] : ["# read the list; then carry it out:", again],
             failure: refused?.isEmpty == false ? .failed : nil)
     }
 

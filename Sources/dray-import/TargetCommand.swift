@@ -93,7 +93,7 @@ struct AddTarget: Command {
                     + "again, or give the authority with --ca-cert")
         }
         report.next = [
-            "put the media's folder for MEDIA",
+            "# put the media's folder for MEDIA:",
             (["dray-import", "plan", "MEDIA", "--to", name] + state.words).shellLine,
         ]
         return Outcome(report)
