@@ -96,11 +96,14 @@ private struct CommandRun {
     private func report(_ error: any Error) -> Int32 {
         let classified = error as? any ClassifiedError
         let failure = classified?.failure ?? .failed
-        let document = ErrorDocument(
-            command: name, failure: failure, message: "\(error)", missingBytes: classified?.missingBytes,
-            receipt: (error as? any ReceiptedError)?.receiptFile)
-        if output.output == .json { StandardOutput.print(document.text) }
-        StandardError.print("error: \(document.message)")
+        if output.output == .json {
+            let receipted = (error as? any ReceiptedError).flatMap { $0.receiptFile == nil ? nil : $0 }
+            let document = ErrorDocument(
+                command: name, failure: failure, message: receipted?.reason ?? "\(error)",
+                missingBytes: classified?.missingBytes, receipt: receipted?.receiptFile)
+            StandardOutput.print(document.text)
+        }
+        StandardError.print("error: \(error)")
         return failure.rawValue
     }
 }

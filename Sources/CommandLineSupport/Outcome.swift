@@ -27,6 +27,8 @@ package struct Outcome {
 package protocol ReceiptedError: ClassifiedError {
     /// The receipt's path; `nil` where none could be written.
     var receiptFile: String? { get }
+    /// The description without the lines about the receipt.
+    var reason: String { get }
 }
 
 /// A wrong use of a command that only shows while it runs.

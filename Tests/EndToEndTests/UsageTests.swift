@@ -33,6 +33,8 @@ struct UsageTests {
         let folder = TemporaryFolder()
         try write(json.stdout, to: folder.appending("x"))
         try sh("jq -e '.error.exitCode == 64' \(folder.path)/x")
+        let keys = #"["command","error","exitCode","next","outcome","result","warnings"]"#
+        try sh("jq -e 'keys == \(keys) and .result == null and .next == [] and .warnings == []' \(folder.path)/x")
     }
 
     @Test(arguments: [

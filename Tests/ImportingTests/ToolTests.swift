@@ -175,6 +175,7 @@ struct ToolTests {
         let load = ["load", bundle, "--state", state, "--to", "http://127.0.0.1:1", "--output", "json"]
         let failed = try document(try self.tool(load))
         let receipt = try #require(failed.error?.receipt)
+        #expect(failed.error?.message.contains("receipt:") == false)
         #expect(try self.tool(["receipt", "show", receipt]).status == 0)
     }
 
