@@ -206,7 +206,26 @@ struct ToolTests {
         while server.asked.isEmpty, ContinuousClock.now < limit { usleep(5000) }
         process.signal(signal)
         #expect(process.wait(seconds: 30) == 130)
-        #expect(String(decoding: try contents(of: err), as: UTF8.self).contains("receipt: \(state)/receipts/"))
+        let said = String(decoding: try contents(of: err), as: UTF8.self)
+        #expect(said.contains("receipt: \(state)/receipts/"))
+        #expect(said.ranges(of: "finishing what is under way; Ctrl-C again stops at once\n").count == 1)
+    }
+
+    @Test func `a second signal ends a command at once`() throws {
+        let (fifo, err) = (folder.appending("fifo"), folder.appending("err"))
+        #expect(try run(["mkfifo", fifo.string]).status == 0)
+        // nothing ever comes out of the pipe, and no step of the work ends before
+        let process = try ChildProcess(
+            [SourceTree.tool("dray-import").string, "trust", "add", fifo.string, "--state", state, "--quiet"],
+            output: folder.appending("out"), errorOutput: err)
+        let said = { String(decoding: try contents(of: err), as: UTF8.self) }
+        let limit = ContinuousClock.now + .seconds(20)
+        while try !process.catchesInterrupts, ContinuousClock.now < limit { usleep(5000) }
+        process.signal(SIGINT)
+        while try !said().contains("finishing"), ContinuousClock.now < limit { usleep(5000) }
+        process.signal(SIGINT)
+        #expect(process.wait(seconds: 20) == 130)
+        #expect(try said().hasSuffix("at once\nstopped at once; the same command again goes on\n"))
     }
 
     @Test func `a reader that goes away is no error`() throws {
@@ -216,5 +235,16 @@ struct ToolTests {
         let result = try run(["bash", "-c", line])
         #expect(result.output == "0\n")
         #expect(result.errorOutput.isEmpty)
+    }
+}
+
+extension ChildProcess {
+    /// Whether it has a handler for SIGINT: before that, the signal just ends it.
+    fileprivate var catchesInterrupts: Bool {
+        get throws {
+            let status = String(decoding: try contents(of: FilePath("/proc/\(id)/status")), as: UTF8.self)
+            let caught = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.suffix(16) ?? ""
+            return (UInt64(caught, radix: 16) ?? 0) & 1 << UInt64(SIGINT - 1) != 0
+        }
     }
 }
