@@ -45,16 +45,35 @@ private func commandPath(to wanted: any ParsableCommand.Type, below root: any Pa
     return nil
 }
 
+/// What is wrong with the first word that should name a command and doesn't: the parser speaks of options then. `nil` where
+/// every word does.
+private func unknownCommand(_ arguments: [String], below root: any ParsableCommand.Type) -> String? {
+    var (command, path) = (root, root._commandName)
+    for word in arguments {
+        let children = command.configuration.subcommands
+        guard !children.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
+        guard let child = children.first(where: { $0._commandName == word }) else {
+            let names = children.map { $0._commandName }.joined(separator: ", ")
+            let shown = String(word.prefix(100).filter { !$0.isNewline && $0 != "\u{1B}" })
+            return "unknown command \"\(shown)\"; \(path) has \(names)"
+        }
+        (command, path) = (child, "\(path) \(word)")
+    }
+    return nil
+}
+
 /// Help and version are results; everything else is wrong use.
 private func reportParsing(_ error: any Error, _ root: any ParsableCommand.Type, _ arguments: [String]) -> Int32 {
-    let message = root.fullMessage(for: error)
+    let unknown = root.exitCode(for: error) == .success ? nil : unknownCommand(arguments, below: root)
+    let message = unknown.map { "Error: \($0)" } ?? root.fullMessage(for: error)
     guard root.exitCode(for: error) != .success else {
         return StandardOutput.print(message) ? 0 : Failure.failed.rawValue
     }
     guard !(error is ExitCode) else { return root.exitCode(for: error).rawValue }
     let place = arguments.firstIndex(of: "--output")
     if arguments.contains("--output=json") || place.map({ arguments[$0...].dropFirst().first == "json" }) == true {
-        StandardOutput.print(ErrorDocument(command: nil, failure: .usage, message: root.message(for: error)).text)
+        StandardOutput.print(
+            ErrorDocument(command: nil, failure: .usage, message: unknown ?? root.message(for: error)).text)
     }
     StandardError.print(message)
     return Failure.usage.rawValue
