@@ -171,6 +171,16 @@ extension String {
     }
 }
 
+extension String {
+    /// Adds a name and a value below lines of such, in their columns.
+    mutating func appendRow(_ name: String, _ value: String) {
+        let last = split(separator: "\n").last ?? ""
+        let label = last.prefix { $0 != ":" }.count + 1
+        let column = label + last.dropFirst(label).prefix { $0 == " " }.count
+        self += "\n" + name + ":" + String(repeating: " ", count: max(1, column - name.count - 1)) + value
+    }
+}
+
 extension Outcome {
     /// What a workflow reported, as this command's outcome.
     init(_ report: Report) {

@@ -140,8 +140,24 @@ struct ToolTests {
         let shown = try tool(["receipt", "show", receipt])
         #expect(shown.output.contains("outcome:       done\n"))
         #expect(try tool(load).output.contains("everything was there, nothing was sent"))
+        for name in [[], ["1.0.0"], ["unknown"]] as [[String]] {
+            let named = try tool(["receipt", "show", "--state", state] + name)
+            #expect(named.status == (name == ["unknown"] ? 64 : 0), "\(named.errorOutput)")
+        }
+        let list = try tool(["receipt", "list", "--state", state])
+        #expect(
+            list.output.contains("  done  oci:\(folder.path)/layout\n") && list.errorOutput.contains("--state \(state)")
+        )
         let plan = try tool(["plan", bundle, "--state", state, "--output", "json"] + target)
         #expect(plan.output.contains(#""nothingToDo":true"#))
+    }
+
+    @Test func `an inventory of a folder that isn't there says so`() throws {
+        let out = folder.appending("inventory").string
+        let result = try tool(["inventory", "--to", "oci:/not/there", "--out", out, "--state", state])
+        #expect(
+            result.status == 64 && result.errorOutput.contains("/not/there does not exist"), "\(result.errorOutput)")
+        #expect(try folder.path.entries() == [])
     }
 
     @Test func `the commands that are printed run as they are`() throws {
