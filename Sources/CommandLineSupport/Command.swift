@@ -10,9 +10,13 @@ package protocol Command: ParsableCommand {
     var output: OutputOptions { get }
     /// Does the work on the calling thread; what it throws decides the exit code (`ClassifiedError`).
     func perform(_ progress: Progress) throws -> Outcome
+    /// The error that `perform` threw, or one that says more with what the command was given. Throws nothing itself.
+    func explained(_ error: any Error) -> any Error
 }
 
 extension Command {
+    package func explained(_ error: any Error) -> any Error { error }
+
     /// Only for a parser that runs the command itself.
     package mutating func run() throws {
         throw ExitCode(CommandRun(output, Self._commandName).carryOut(self))
@@ -96,7 +100,7 @@ private struct CommandRun {
             return (outcome.failure ?? (isSaid ? nil : .failed))?.rawValue ?? 0
         } catch {
             printer?.stop()
-            return report(error)
+            return report(command.explained(error))
         }
     }
 

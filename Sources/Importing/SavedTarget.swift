@@ -116,10 +116,11 @@ extension SavedTarget {
         return Report(text: shown.aligned, json: json)
     }
 
-    /// What `target list` prints.
-    package static func listing(_ targets: [SavedTarget]) -> Report {
+    /// What `target list` prints; `words`: `--state` and its folder, or nothing.
+    package static func listing(_ targets: [SavedTarget], _ words: [String]) -> Report {
         let text = targets.isEmpty ? "no target has a name here" : targets.map { ($0.name, $0.address) }.aligned
-        let next = targets.isEmpty ? ["dray-import target add NAME URL"] : []
+        let add = (["dray-import", "target", "add", "NAME", "URL"] + words).shellLine
+        let next = targets.isEmpty ? ["# put a name for NAME and the registry's address for URL:", add] : []
         return Report(text: text, json: .array(targets.map(\.json)), next: next)
     }
 }

@@ -33,12 +33,10 @@ extension TargetError: ClassifiedError {
         switch self {
         case .badName(let name):
             "\"\(String(name.prefix(100)).printable)\" can't name a target; begin with a letter or digit, then letters, digits and . _ -"
-        case .exists(let name): "there is a target \(name) already; dray-import target remove \(name) takes it away"
+        case .exists(let name): "there is a target \(name) already"
         case .unknown(let name, let known):
             "there is no target \(name.shellWord); "
-                + (known.isEmpty
-                    ? "none is known: dray-import target add NAME URL" : "known are \(known.joined(separator: ", "))")
-                + "; an address begins with https://, http:// or oci:"
+                + (known.isEmpty ? "none is known" : "known are \(known.joined(separator: ", "))")
         case .otherCertificate(let host):
             "certificate: \(host) shows none with that fingerprint; nothing was kept. Ask the registry's administrator whether "
                 + "it was renewed, and for its fingerprint now"

@@ -199,7 +199,9 @@ struct ListTargets: Command {
     @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
-    func perform(_ progress: Progress) throws -> Outcome { Outcome(SavedTarget.listing(try state.site.targets())) }
+    func perform(_ progress: Progress) throws -> Outcome {
+        Outcome(SavedTarget.listing(try state.site.targets(), state.words))
+    }
 }
 
 struct ShowTarget: Command {

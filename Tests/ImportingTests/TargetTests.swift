@@ -58,7 +58,8 @@ struct TargetTests {
         #expect(try kept.sorted() == ["\(state)/targets/site.json", "\(state)/targets/site.pem"])
         let json = String(decoding: try contents(of: FilePath("\(state)/targets/site.json")), as: UTF8.self)
         #expect(!json.contains("s3cret") && json.contains(folder.appending("password").string))
-        #expect(try tool(add + ["--fingerprint", hex] + password()).status == 14)
+        let again = try tool(add + ["--fingerprint", hex] + password())
+        #expect(again.status == 14 && again.errorOutput.hasSuffix("target remove site --state \(state)\n"))
     }
 
     @Test(arguments: [("y", Int32(0)), ("n", 15)])
@@ -95,7 +96,9 @@ struct TargetTests {
         #expect(try tool(["target", "remove", "site.1"]).status == 0)
         #expect(try kept.isEmpty)
         let gone = try tool(["target", "show", "site.1"])
-        #expect(gone.status == 64 && gone.errorOutput.contains("target add"))
+        let advice = "  dray-import target add NAME URL --state \(state)\n"
+        #expect(gone.status == 64 && gone.errorOutput.hasSuffix(advice) && !gone.errorOutput.contains("https://"))
+        #expect(try tool(["target", "list"]).errorOutput.hasSuffix(advice))
     }
 
     @Test func `a login that may not write is named as such`() throws {
@@ -136,7 +139,8 @@ struct TargetTests {
         try write(Array("wrong\n".utf8), to: folder.appending("other"))
         let other = ["--username", "loader", "--password-file", folder.appending("other").string]
         #expect(try tool(["plan", bundle, "--to", "site"] + other).status == 15)
-        #expect(try tool(["plan", bundle, "--to", "sight"]).status == 64)
+        let unknown = try tool(["plan", bundle, "--to", "sight"])
+        #expect(unknown.status == 64 && unknown.errorOutput.contains("known are site; an address begins with"))
     }
 
     @Test func `a certificate that was replaced is refused`() throws {
