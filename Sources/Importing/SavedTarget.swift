@@ -103,17 +103,28 @@ extension SavedTarget {
         return .object(members)
     }
 
-    /// What `target show` prints.
-    package func report() -> Report {
+    /// What `target show` prints, and `target add` with what it found.
+    package func report(_ check: TargetCheck? = nil) -> Report {
         let authority = access.caCertificate.map { $0 + (pinsServer ? " (the server's own certificate)" : "") }
         let rows: [(String, String?)] = [
             ("name", name), ("address", address), ("trusts", authority ?? "the system's authorities"), ("login", login),
             ("client certificate", access.clientCertificate), ("proxy", access.proxy),
             ("token hosts", access.tokenHosts.isEmpty ? nil : access.tokenHosts.joined(separator: ", ")),
             ("clean-up delay", access.gcDelay.map { "\($0) s" }),
+            ("registry", check.map { "\($0.kind)" }), ("checked", check?.checked),
         ]
         let shown = rows.compactMap { name, value in value.map { (name, $0) } }
-        return Report(text: shown.aligned, json: json)
+        return Report(text: shown.aligned, json: json(check))
+    }
+
+    private func json(_ check: TargetCheck?) -> JSONValue {
+        guard let check, case .object(var members) = json else { return json }
+        members["registry"] = .string("\(check.kind)")
+        members["checked"] = ["certificate": .bool(check.isEncrypted), "login": .bool(check.hasLogin)]
+        members["permissions"] = [
+            "create": .string(check.mayCreate.rawValue), "delete": .string(check.mayDelete.rawValue),
+        ]
+        return .object(members)
     }
 
     /// What `target list` prints; `words`: `--state` and its folder, or nothing.

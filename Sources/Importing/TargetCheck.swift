@@ -55,10 +55,15 @@ package struct TargetCheck: Sendable {
     package let kind: RegistryKind
     package let mayCreate: Permission
     package let mayDelete: Permission
+    /// Whether there was a certificate to check.
+    package let isEncrypted: Bool
+    /// Whether there was a login to check.
+    package let hasLogin: Bool
 
     /// Connects, logs in and asks what the login may do. Throws `TargetError.access` or `.mayNotWrite` naming what failed,
     /// else `RegistryError`.
     package init(_ registry: Registry) throws {
+        (isEncrypted, hasLogin) = (registry.endpoint.scheme == .https, registry.options.credentials != nil)
         let connection = registry.connection()
         do throws(RegistryError) {
             try connection.ping()
@@ -73,6 +78,15 @@ package struct TargetCheck: Sendable {
         guard mayCreate != .denied else {
             throw TargetError.mayNotWrite(repository: registry.endpoint.description)
         }
+    }
+
+    /// What was found right, in words: nothing that was not looked at.
+    package var checked: String {
+        [
+            isEncrypted ? "the certificate is right" : "no certificate (http)",
+            hasLogin ? "the login works" : "no login was given",
+            mayCreate == .allowed ? "writing is allowed" : "whether writing is allowed isn't known",
+        ].joined(separator: ", ")
     }
 
     /// What should be known beside.

@@ -78,9 +78,14 @@ struct AddTarget: Command {
         }
     }
 
+    /// The login again, where it can't be kept.
+    private var login: [String] {
+        guard connection.passwordStdin, let username = connection.username else { return [] }
+        return ["--username", username, "--password-stdin"]
+    }
+
     private func outcome(_ target: SavedTarget, _ check: TargetCheck) -> Outcome {
-        var report = target.report()
-        report.text += "\nregistry: \(check.kind), certificate, login and permission are right"
+        var report = target.report(check)
         report.warnings = check.warnings
         if connection.passwordStdin {
             report.warnings.append(
@@ -94,7 +99,7 @@ struct AddTarget: Command {
         }
         report.next = [
             "# put the media's folder for MEDIA:",
-            (["dray-import", "plan", "MEDIA", "--to", name] + state.words).shellLine,
+            (["dray-import", "plan", "MEDIA", "--to", name] + login + state.words).shellLine,
         ]
         return Outcome(report)
     }

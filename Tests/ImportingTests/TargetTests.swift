@@ -88,6 +88,10 @@ struct TargetTests {
                 + ["--username", "loader", "--password-stdin", "--state", state], input: input)
         #expect(added.status == 0, "\(added.errorOutput)")
         #expect(added.errorOutput.contains("can't be kept") && !added.errorOutput.contains("renewed"))
+        #expect(
+            added.errorOutput.hasSuffix(
+                "  dray-import plan MEDIA --to site.1 --username loader --password-stdin --state \(state)\n"))
+        #expect(added.output.hasSuffix("the certificate is right, the login works, writing is allowed\n"))
         let saved = try SiteState(FilePath(state)).target("site.1")
         #expect(saved.address == server.url && saved.access.username == nil && saved.access.gcDelay == 60)
         #expect(try contents(of: FilePath("\(state)/targets/site.1.pem")) == contents(of: FilePath(authority)))
@@ -99,6 +103,17 @@ struct TargetTests {
         let advice = "  dray-import target add NAME URL --state \(state)\n"
         #expect(gone.status == 64 && gone.errorOutput.hasSuffix(advice) && !gone.errorOutput.contains("https://"))
         #expect(try tool(["target", "list"]).errorOutput.hasSuffix(advice))
+    }
+
+    @Test func `without TLS and login neither is said to be right`() throws {
+        let server = try RegistryServer()
+        let added = try tool(["target", "add", "site", server.url, "--output", "json"])
+        #expect(added.status == 0, "\(added.errorOutput)")
+        #expect(added.output.contains(#""checked":{"certificate":false,"login":false}"#))
+        #expect(added.output.contains(#""permissions":{"create":"allowed","delete":""#))
+        #expect(added.output.contains(#""registry":"Distribution"#))
+        let text = try tool(["target", "add", "other", server.url])
+        #expect(text.output.hasSuffix("no certificate (http), no login was given, writing is allowed\n"))
     }
 
     @Test func `a login that may not write is named as such`() throws {
