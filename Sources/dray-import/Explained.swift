@@ -4,6 +4,7 @@ import ArgumentParser
 import CommandLineSupport
 import Files
 import Importing
+import RegistryClient
 
 /// An error with what only the command knows: options that the next command needs.
 struct ExplainedError: ReceiptedError {
@@ -42,7 +43,19 @@ extension StateOptions {
 
 extension AddTarget {
     func explained(_ error: any Error) -> any Error {
-        (error as? TargetError).map { state.explained($0, isAddress: false) } ?? error
+        guard let failure = error as? TargetError else { return error }
+        guard case .access(let step, let cause) = failure, let file = connection.caCert else {
+            return state.explained(failure, isAddress: false)
+        }
+        do {
+            let advice = CertificateAdvice(
+                endpoint: try Endpoint(parsing: address), source: .file(file), state: state,
+                proxy: try connection.proxy.map(ConnectionOptions.proxy))
+            guard let explained = advice.explained(cause) else { return failure }
+            return ExplainedError(failure, "\(step.rawValue): \(explained.reason)")
+        } catch {
+            return failure
+        }
     }
 }
 
@@ -88,8 +101,33 @@ extension TargetOptions {
     /// The error of a command with a target.
     fileprivate func explained(_ error: any Error, _ state: StateOptions) -> any Error {
         switch error {
-        case let error as TargetError: state.explained(error, isAddress: true)
-        default: error
+        case let error as TargetError: return state.explained(error, isAddress: true)
+        case let error as RegistryError: return advice(state)?.explained(error) ?? error
+        case let error as LoadFailure:
+            guard let cause = error.cause as? RegistryError, var explained = advice(state)?.explained(cause) else {
+                return error
+            }
+            guard let file = error.receiptFile else { return error }
+            explained.receiptFile = file
+            return explained
+        default: return error
+        }
+    }
+
+    /// What can be said about the registry's certificate; `nil` where `--to` is none, which has been said then.
+    private func advice(_ state: StateOptions) -> CertificateAdvice? {
+        do {
+            let (address, access) = try access(state.site)
+            let saved = to == address ? nil : try state.site.target(to)
+            let source: CertificateAdvice.Source =
+                if let file = connection.caCert { .file(file) } else if let saved, saved.access.caCertificate != nil {
+                    .target(saved)
+                } else { .system }
+            return CertificateAdvice(
+                endpoint: try Endpoint(parsing: address), source: source, state: state,
+                proxy: try access.proxy.map(ConnectionOptions.proxy))
+        } catch {
+            return nil
         }
     }
 }

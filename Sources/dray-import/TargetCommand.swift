@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BundleFormat
 import CommandLineSupport
 import Cryptography
 import Files
@@ -154,7 +155,7 @@ struct AddTarget: Command {
                 certificate \(number + 1) of \(chain.count)\(number == 0 ? ", the server's own" : "")
                   subject:     \(certificate.subject)
                   issuer:      \(certificate.issuer)\(certificate.isSelfSigned ? " (itself)" : "")
-                  valid until: \(certificate.notAfter)
+                  valid until: \(certificate.notAfter)\(certificate.isExpired(at: .now) ? "  EXPIRED" : "")
                   SHA-256:     \(RootCandidate.grouped(certificate.sha256.hex))
                 """)
         }

@@ -168,6 +168,20 @@ struct TargetTests {
         let bundle = site.packed.bundle.string
         #expect(try tool(["trust", "add", bundle, "--fingerprint", site.packed.fingerprint.hex]).status == 0)
         let plan = try tool(["plan", bundle, "--to", "site"])
-        #expect(plan.status == 15 && plan.errorOutput.contains("no trusted connection"))
+        #expect(plan.status == 15 && plan.errorOutput.contains("isn't the one that the target site trusts"))
+        let login = try password().joined(separator: " ")
+        #expect(
+            plan.errorOutput.hasSuffix(
+                "\n  dray-import target remove site --state \(state)\n"
+                    + "  dray-import target add site \(server.url) \(login) --state \(state)\n"), "\(plan.errorOutput)")
+        let wrong = server.folder.appending("client.pem").string
+        let given = try tool(["load", bundle, "--to", server.url, "--ca-cert", wrong])
+        #expect(
+            given.status == 15 && given.errorOutput.contains("signed by any authority in \(wrong); it was issued by "))
+        #expect(given.errorOutput.contains("\nreceipt: \(state)/receipts/"))
+        let system = try tool(["plan", bundle, "--to", server.url])
+        #expect(system.errorOutput.hasSuffix("\n  dray-import target add NAME \(server.url) --state \(state)\n"))
+        let added = try tool(["target", "add", "other", server.url, "--ca-cert", wrong])
+        #expect(added.status == 15 && added.errorOutput.contains("certificate: the certificate of \(server.url) isn't"))
     }
 }
