@@ -10,9 +10,13 @@ package protocol Command: ParsableCommand {
     var output: OutputOptions { get }
     /// Does the work on the calling thread; what it throws decides the exit code (`ClassifiedError`).
     func perform(_ progress: Progress) throws -> Outcome
+    /// The error that `perform` threw, or one that says more with what the command was given. Throws nothing itself.
+    func explained(_ error: any Error) -> any Error
 }
 
 extension Command {
+    package func explained(_ error: any Error) -> any Error { error }
+
     /// Only for a parser that runs the command itself.
     package mutating func run() throws {
         throw ExitCode(CommandRun(output, Self._commandName).carryOut(self))
@@ -45,16 +49,35 @@ private func commandPath(to wanted: any ParsableCommand.Type, below root: any Pa
     return nil
 }
 
+/// What is wrong with the first word that should name a command and doesn't: the parser speaks of options then. `nil` where
+/// every word does.
+private func unknownCommand(_ arguments: [String], below root: any ParsableCommand.Type) -> String? {
+    var (command, path) = (root, root._commandName)
+    for word in arguments {
+        let children = command.configuration.subcommands
+        guard !children.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
+        guard let child = children.first(where: { $0._commandName == word }) else {
+            let names = children.map { $0._commandName }.joined(separator: ", ")
+            let shown = String(word.prefix(100).filter { !$0.isNewline && $0 != "\u{1B}" })
+            return "unknown command \"\(shown)\"; \(path) has \(names)"
+        }
+        (command, path) = (child, "\(path) \(word)")
+    }
+    return nil
+}
+
 /// Help and version are results; everything else is wrong use.
 private func reportParsing(_ error: any Error, _ root: any ParsableCommand.Type, _ arguments: [String]) -> Int32 {
-    let message = root.fullMessage(for: error)
+    let unknown = root.exitCode(for: error) == .success ? nil : unknownCommand(arguments, below: root)
+    let message = unknown.map { "Error: \($0)" } ?? root.fullMessage(for: error)
     guard root.exitCode(for: error) != .success else {
         return StandardOutput.print(message) ? 0 : Failure.failed.rawValue
     }
     guard !(error is ExitCode) else { return root.exitCode(for: error).rawValue }
     let place = arguments.firstIndex(of: "--output")
     if arguments.contains("--output=json") || place.map({ arguments[$0...].dropFirst().first == "json" }) == true {
-        StandardOutput.print(ErrorDocument(command: nil, failure: .usage, message: root.message(for: error)).text)
+        StandardOutput.print(
+            ErrorDocument(command: nil, failure: .usage, message: unknown ?? root.message(for: error)).text)
     }
     StandardError.print(message)
     return Failure.usage.rawValue
@@ -77,7 +100,7 @@ private struct CommandRun {
             return (outcome.failure ?? (isSaid ? nil : .failed))?.rawValue ?? 0
         } catch {
             printer?.stop()
-            return report(error)
+            return report(command.explained(error))
         }
     }
 
@@ -96,11 +119,14 @@ private struct CommandRun {
     private func report(_ error: any Error) -> Int32 {
         let classified = error as? any ClassifiedError
         let failure = classified?.failure ?? .failed
-        let document = ErrorDocument(
-            command: name, failure: failure, message: "\(error)", missingBytes: classified?.missingBytes,
-            receipt: (error as? any ReceiptedError)?.receiptFile)
-        if output.output == .json { StandardOutput.print(document.text) }
-        StandardError.print("error: \(document.message)")
+        if output.output == .json {
+            let receipted = (error as? any ReceiptedError).flatMap { $0.receiptFile == nil ? nil : $0 }
+            let document = ErrorDocument(
+                command: name, failure: failure, message: receipted?.reason ?? "\(error)",
+                missingBytes: classified?.missingBytes, receipt: receipted?.receiptFile)
+            StandardOutput.print(document.text)
+        }
+        StandardError.print("error: \(error)")
         return failure.rawValue
     }
 }

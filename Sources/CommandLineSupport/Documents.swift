@@ -34,7 +34,7 @@ struct ResultDocument: Encodable {
     var text: String { jsonText(self) }
 }
 
-/// What `--output json` prints of a command that failed.
+/// What `--output json` prints of a command that failed: the members of a result, empty, and the error.
 struct ErrorDocument: Encodable {
     struct Body: Encodable {
         let exitCode: Int32
@@ -49,6 +49,19 @@ struct ErrorDocument: Encodable {
     let exitCode: Int32
     let outcome: String
 
+    private enum Key: CodingKey { case command, error, exitCode, next, outcome, result, warnings }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(command, forKey: .command)
+        try container.encode(error, forKey: .error)
+        try container.encode(exitCode, forKey: .exitCode)
+        try container.encode(outcome, forKey: .outcome)
+        try container.encodeNil(forKey: .result)
+        try container.encode([String](), forKey: .next)
+        try container.encode([String](), forKey: .warnings)
+    }
+
     init(
         command: String?, failure: Failure, message: String, missingBytes: UInt64? = nil, receipt: String? = nil
     ) {
@@ -58,7 +71,6 @@ struct ErrorDocument: Encodable {
             receipt: receipt)
     }
 
-    var message: String { error.message }
     var text: String { jsonText(self) }
 }
 

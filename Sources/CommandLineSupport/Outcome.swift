@@ -10,7 +10,7 @@ package struct Outcome {
     package var data: any Encodable
     /// What else the user should know, for standard error.
     package var warnings: [String] = []
-    /// What to do next: commands or steps, a line each.
+    /// What to do next, a line each: commands that run as they are, and text, which begins with `# `.
     package var next: [String] = []
     /// Set when the work was done and what it found is a failure, as `verify` does with damage.
     package var failure: Failure?
@@ -27,6 +27,8 @@ package struct Outcome {
 package protocol ReceiptedError: ClassifiedError {
     /// The receipt's path; `nil` where none could be written.
     var receiptFile: String? { get }
+    /// The description without the lines about the receipt.
+    var reason: String { get }
 }
 
 /// A wrong use of a command that only shows while it runs.

@@ -32,6 +32,8 @@ final class ProgressPrinter: Sendable {
     }
 
     private func show() {
+        // What is given up then no longer counts as done: the numbers would go back.
+        guard !Interruption.isRequested else { return }
         let done = progress.done.load(ordering: .relaxed)
         let first = start.withLock { start in
             if start == nil, done > 0 { start = .now }

@@ -24,10 +24,11 @@ package struct ByteSize: Hashable, Sendable {
 
     private static let units: [(name: String, bytes: UInt64)] = [
         ("kb", 1_000), ("mb", 1_000_000), ("gb", 1_000_000_000), ("tb", 1_000_000_000_000),
-        ("kib", 1 << 10), ("mib", 1 << 20), ("gib", 1 << 30), ("tib", 1 << 40), ("b", 1), ("", 1),
+        ("kib", 1 << 10), ("mib", 1 << 20), ("gib", 1 << 30), ("tib", 1 << 40),
+        ("k", 1_000), ("m", 1_000_000), ("g", 1_000_000_000), ("t", 1_000_000_000_000), ("b", 1), ("", 1),
     ]
 
-    /// Reads digits, at most three decimals, and a unit of `B`, `kB` to `TB`, `KiB` to `TiB` in any case. Throws
+    /// Reads digits, at most three decimals, and a unit of `B`, `kB` to `TB` or `k` to `T`, `KiB` to `TiB` in any case. Throws
     /// `ByteSizeError` for anything else, for a fraction of a byte and for 2^63 bytes or more.
     package init(parsing text: String) throws(ByteSizeError) {
         guard let match = text.lowercased().wholeMatch(of: /([0-9]{1,19})(?:\.([0-9]{1,3}))? ?([a-z]{0,3})/),
@@ -83,7 +84,7 @@ extension ByteSizeError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .malformed(let text):
-            "\"\(text)\" is no size; write bytes, 25GB, 700MiB, or one of \(ByteSize.media.map(\.name).joined(separator: ", "))"
+            "\"\(text)\" is no size; write bytes, 80G, 25GB, 700MiB, or one of \(ByteSize.media.map(\.name).joined(separator: ", "))"
         case .tooSmall(let text): "\(text) is too small for a volume; give at least 1MiB"
         case .tooLarge(let text): "\(text) is more than any file can have; give less than 8388608TiB"
         }

@@ -56,10 +56,15 @@ extension CheckResult {
     private func next(_ given: String) -> [String] {
         guard !volumes.isEmpty else {
             return faults.isEmpty
-                ? [] : ["# bring the release's media, and load again:", "dray-import load MEDIA \(given)"]
+                ? []
+                : [
+                    "# bring the release's media, put their folder for MEDIA and load again:",
+                    "dray-import load MEDIA \(given)",
+                ]
         }
         return [
-            "# bring the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")), and load again:",
+            "# bring the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")), put their folder for MEDIA "
+                + "and load again:",
             "dray-import load MEDIA \(given)" + (check(faults) ? " --read-back deep" : ""),
         ]
     }

@@ -160,10 +160,10 @@ extension Extraction {
         switch wanted.kind {
         case "bundle":
             [
-                "upload \(destination) and its signature in the appliance's Local UI: https://<node>:5080, Content > "
+                "# upload \(destination) and its signature in the appliance's Local UI: https://<node>:5080, Content > "
                     + "Actions > Upload Content; wait for the status Ready and Content Synced"
             ]
-        case "iso": ["write it to a stick, or attach it as virtual media, and boot the host from it"]
+        case "iso": ["# write it to a stick, or attach it as virtual media, and boot the host from it"]
         default: ["sha256sum \(destination.string.shellWord)"]
         }
     }

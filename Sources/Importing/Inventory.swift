@@ -71,7 +71,7 @@ package struct Inventory: Sendable {
                     + "\(examples); the inventory names all of them. load sends what a release needs of them again"
             ]
         }
-        report.next = ["carry \(path.string.shellWord) to the people who pack the releases"]
+        report.next = ["# carry \(path.string.shellWord) to the people who pack the releases"]
         return report
     }
 }

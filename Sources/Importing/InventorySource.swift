@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 package import Files
 internal import FoundationEssentials
 internal import OCI
 internal import RegistryClient
-internal import SystemPackage
+package import SystemPackage
 
 /// A manifest to look at: one that a target lists, or a child of one.
 struct InventoryItem: Sendable {
@@ -101,6 +102,7 @@ struct LayoutInventory: InventorySource {
     func reader() -> any InventoryReader { LayoutReader(path) }
 
     func repositories(_ body: (String?, [InventoryItem]) throws -> Void) throws {
+        guard try path.exists() else { throw InventoryError.noFolder(path) }
         guard try path.appending("oci-layout").exists() else { throw LayoutError.otherFolder(path) }
         let items = try entries().map(LayoutInventory.item)
         let groups = Dictionary(grouping: items, by: \.repository)
@@ -151,15 +153,23 @@ private final class LayoutReader: InventoryReader {
 package enum InventoryError: Error, Equatable {
     /// The address; the registry gives no list of its repositories.
     case noCatalog(String)
+    /// The layout folder isn't there.
+    case noFolder(FilePath)
     /// The address; more repositories, tags or manifests than this.
     case tooMuch(String, limit: Int)
 }
 
 extension InventoryError: ClassifiedError {
-    package var failure: Failure { .failed }
+    package var failure: Failure {
+        switch self {
+        case .noFolder: .usage
+        case .noCatalog, .tooMuch: .failed
+        }
+    }
 
     package var description: String {
         switch self {
+        case .noFolder(let path): "the folder \(path.printable) does not exist; check --to oci:\(path.printable)"
         case .noCatalog(let address):
             "\(address) gives no list of its repositories (GET /v2/_catalog); allow it for this login, or ask the "
                 + "registry's administrator for an inventory"

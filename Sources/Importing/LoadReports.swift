@@ -185,7 +185,7 @@ extension VerifiedBundle {
         release.files.filter { $0.kind == "bundle" }.flatMap { file in
             [
                 "dray-import extract \(file.name.shellWord) \(given.media) --to ./",
-                "upload \(file.name) and its signature in the appliance's Local UI: https://<node>:5080, Content > Actions > "
+                "# upload \(file.name) and its signature in the appliance's Local UI: https://<node>:5080, Content > Actions > "
                     + "Upload Content; wait for the status Ready and Content Synced",
             ]
         }
@@ -193,7 +193,7 @@ extension VerifiedBundle {
 
     /// The step where volumes of these names are on none of the media given.
     package static func addMedia(_ volumes: [String]) -> String {
-        "add the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")): give their folders too, in the "
+        "# add the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")): give their folders too, in the "
             + "same command"
     }
 
@@ -206,13 +206,13 @@ extension VerifiedBundle {
             return [look].compactMap(\.self) + uploadSteps(given)
         }
         let sync = [
-            "let Palette read the packs: with --palette URL --token-file FILE, or in the system console as this says",
+            "# let Palette read the packs: with --palette URL --token-file FILE, or in the system console as this says",
             "dray-import sync \(given.place)",
         ]
         let hasPacks = release.references.contains { $0.kind == "pack" }
         return (hasPacks ? sync : []) + uploadSteps(given)
             + [
-                "the check, at any time and without media",
+                "# the check, at any time and without media:",
                 "dray-import check \(release.name) \(given.site)",
             ]
     }

@@ -163,11 +163,13 @@ package struct LoadFailure: ClassifiedError {
 
     package var description: String {
         switch receipt {
-        case .success(let file): "\(sentence)\nreceipt: \(file)"
-        case .failure(let error): "\(sentence)\nno receipt could be written: \(error)"
+        case .success(let file): "\(reason)\nreceipt: \(file)"
+        case .failure(let error): "\(reason)\nno receipt could be written: \(error)"
         }
     }
-    private var sentence: String {
+
+    /// Why the load failed, without the line about the receipt.
+    package var reason: String {
         guard let missingBytes, !(cause is LoadError) else { return "\(cause)" }
         return "\(cause); for all that is still to be sent, \(missingBytes) bytes are missing"
     }

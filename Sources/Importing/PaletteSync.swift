@@ -9,7 +9,7 @@ internal import Trust
 /// Has Palette read its pack registry again, so that packs that were loaded show up (palette-sdk-go,
 /// `/v1/registries/oci/...`). The console's button "Sync" does the same.
 package struct PaletteSync {
-    private let service: WebService
+    private let service: Console
     private let isCancelled: @Sendable () -> Bool
     /// How long the synchronisation may take.
     package var timeout = Duration.seconds(1800)
@@ -18,9 +18,9 @@ package struct PaletteSync {
     /// How time passes.
     package var sleep: @Sendable (Duration) -> Void
 
-    /// `options` say how to connect to the console; `token` is an API key. Throws `RegistryError.credentialsInClear`.
-    package init(_ console: Endpoint, token: String, _ options: RegistryOptions) throws(RegistryError) {
-        service = try WebService(console, options, secret: ("ApiKey", token), limit: 8 << 20)
+    /// `options` say how to connect to the console; `token` is an API key. Throws `SyncError.connection`.
+    package init(_ console: Endpoint, token: String, _ options: RegistryOptions) throws(SyncError) {
+        service = try Console(console, token: token, options)
         (isCancelled, sleep) = (options.isCancelled, options.retry.sleep)
     }
 
@@ -31,7 +31,7 @@ package struct PaletteSync {
         case address(Endpoint)
     }
 
-    /// Starts the synchronisation and waits for its end. Throws `SyncError`, and `RegistryError` for the connection.
+    /// Starts the synchronisation and waits for its end. Throws `SyncError`, and `RegistryError.cancelled`.
     package func run(_ choice: Choice, _ progress: Progress) throws -> Report {
         let registry = try find(choice)
         progress.label = "synchronising \(registry.name)"
@@ -111,6 +111,27 @@ package struct PaletteSync {
         } catch {
             throw .unreadable
         }
+    }
+}
+
+/// Palette's API, whose failures are the console's and no registry's.
+private struct Console {
+    private let service: WebService
+
+    init(_ address: Endpoint, token: String, _ options: RegistryOptions) throws(SyncError) {
+        do throws(RegistryError) {
+            service = try WebService(address, options, secret: ("ApiKey", token), limit: 8 << 20)
+        } catch {
+            throw .connection(error)
+        }
+    }
+
+    func get(_ path: String) throws(SyncError) -> WebService.Answer {
+        do throws(RegistryError) { return try service.get(path) } catch { throw .connection(error) }
+    }
+
+    func post(_ path: String, json: Data) throws(SyncError) -> WebService.Answer {
+        do throws(RegistryError) { return try service.post(path, json: json) } catch { throw .connection(error) }
     }
 }
 
@@ -203,6 +224,8 @@ package enum SyncError: Error, Equatable {
     case notFound([String], isAmbiguous: Bool)
     case failed(String, message: String)
     case tookTooLong(String, status: String)
+    /// The console can't be asked.
+    case connection(RegistryError)
 }
 
 extension SyncError: ClassifiedError {
@@ -211,11 +234,13 @@ extension SyncError: ClassifiedError {
         case .tokenRefused, .denied: .registryRefused
         case .notFound: .usage
         case .refused, .unreadable, .failed, .tookTooLong: .failed
+        case .connection(let error): error.failure
         }
     }
 
     package var description: String {
         switch self {
+        case .connection(let error): error.ofConsole
         case .tokenRefused(let what): "Palette refused the API key (\(what)); make another one in its console"
         case .denied(let what): "the API key may not \(what) in Palette; use one of a system administrator"
         case .refused(let what, let status):
@@ -230,6 +255,30 @@ extension SyncError: ClassifiedError {
         case .tookTooLong(let name, let status):
             "Palette shows no end of this synchronisation of \(name) (\(status.isEmpty ? "no state yet" : status)); it may go on. "
                 + "Look at the registry in the console; the same command again starts it anew and waits, longer with --timeout"
+        }
+    }
+}
+
+extension RegistryError {
+    /// The sentence where the console was asked and no registry.
+    fileprivate var ofConsole: String {
+        switch self {
+        case .credentialsInClear(let address):
+            "\(address) is not encrypted, and the API key must not cross a network in clear text; give the console's https: "
+                + "address with --palette"
+        case .unreachable(let line, let reason):
+            "\(line): no answer (\(reason)); check --palette and that the console runs, then run the same command again"
+        case .unavailable(let line, let status, _):
+            "\(line): the console answered \(status) each time; run the same command again later"
+        case .certificate(let host, let reason):
+            "no trusted connection to \(host): \(reason); give the authority of the console's certificate with --ca-cert FILE"
+        case .speaksNoTLS(let host): "\(host): that port speaks no TLS; check --palette, which is the console's address"
+        case .redirected(let line, let status):
+            "\(line): the console answered \(status), a redirect, and none is followed; give the console's own address with "
+                + "--palette"
+        case .answerTooLarge(let line, let limit):
+            "\(line): the answer has more than \(limit) bytes; check --palette, which is the console's address"
+        default: description.replacing("the registry", with: "the console")
         }
     }
 }

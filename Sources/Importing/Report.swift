@@ -9,7 +9,8 @@ package struct Report: Sendable {
     package var json: JSONValue
     /// What should be known beside.
     package var warnings: [String] = []
-    /// Commands or steps, a line each.
+    /// What to do next, a line each: commands that run as they are, and text for people, which begins with `# `. Capitals
+    /// such as TARGET that a command holds are explained in the line above it.
     package var next: [String] = []
     /// Set when the work was done and what it found is a failure.
     package var failure: Failure?

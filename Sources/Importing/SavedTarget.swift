@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import RegistryClient
 internal import Trust
 
 /// How a registry is reached, as the command line gives it and a target keeps it. Never a password: only where it is.
@@ -109,23 +110,35 @@ extension SavedTarget {
     /// What the kept PEM file is: the server's own certificate, an authority that was compared, a file that was given.
     private var pin: String { pinsServer ? "server" : access.pinsRegistry ? "authority" : "file" }
 
-    /// What `target show` prints.
-    package func report() -> Report {
+    /// What `target show` prints, and `target add` with what it found.
+    package func report(_ check: TargetCheck? = nil) -> Report {
         let authority = access.caCertificate.map { $0 + (pinsServer ? " (the server's own certificate)" : "") }
         let rows: [(String, String?)] = [
             ("name", name), ("address", address), ("trusts", authority ?? "the system's authorities"), ("login", login),
             ("client certificate", access.clientCertificate), ("proxy", access.proxy),
             ("token hosts", access.tokenHosts.isEmpty ? nil : access.tokenHosts.joined(separator: ", ")),
             ("clean-up delay", access.gcDelay.map { "\($0) s" }),
+            ("registry", check.map { "\($0.kind)" }), ("checked", check?.checked),
         ]
         let shown = rows.compactMap { name, value in value.map { (name, $0) } }
-        return Report(text: shown.aligned, json: json)
+        return Report(text: shown.aligned, json: json(check))
     }
 
-    /// What `target list` prints.
-    package static func listing(_ targets: [SavedTarget]) -> Report {
+    private func json(_ check: TargetCheck?) -> JSONValue {
+        guard let check, case .object(var members) = json else { return json }
+        members["registry"] = .string("\(check.kind)")
+        members["checked"] = ["certificate": .bool(check.isEncrypted), "login": .bool(check.hasLogin)]
+        members["permissions"] = [
+            "create": .string(check.mayCreate.rawValue), "delete": .string(check.mayDelete.rawValue),
+        ]
+        return .object(members)
+    }
+
+    /// What `target list` prints; `words`: `--state` and its folder, or nothing.
+    package static func listing(_ targets: [SavedTarget], _ words: [String]) -> Report {
         let text = targets.isEmpty ? "no target has a name here" : targets.map { ($0.name, $0.address) }.aligned
-        let next = targets.isEmpty ? ["dray-import target add NAME URL"] : []
+        let add = (["dray-import", "target", "add", "NAME", "URL"] + words).shellLine
+        let next = targets.isEmpty ? ["# put a name for NAME and the registry's address for URL:", add] : []
         return Report(text: text, json: .array(targets.map(\.json)), next: next)
     }
 }

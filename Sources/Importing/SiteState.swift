@@ -144,6 +144,8 @@ package enum StateError: Error, Equatable {
     case productKnown(String, Digest, FilePath)
     /// No receipt of this release, or none at all, for this address; the releases that there are receipts of.
     case noSuchRelease(String?, String, known: [String])
+    /// No receipt of this release, or none at all, in this folder; the releases that there are receipts of.
+    case noReceipts(String?, FilePath, known: [String])
     /// A file that was given as a receipt and is none.
     case noReceipt(FilePath, String)
 }
@@ -155,7 +157,7 @@ extension StateError: ClassifiedError {
         case .unreadable: .failed
         case .productKnown: .refused
         case .noReceipt: .damaged
-        case .noSuchRelease: .usage
+        case .noSuchRelease, .noReceipts: .usage
         }
     }
 
@@ -173,6 +175,10 @@ extension StateError: ClassifiedError {
             "there is no receipt of a load\(name.map { " of \($0)" } ?? "") into \(address)"
                 + (known.isEmpty ? "" : "; there are some of \(known.joined(separator: ", "))")
                 + ". Give a receipt's file, or load first"
+        case .noReceipts(let name, let folder, let known):
+            "there is no receipt\(name.map { " of a load of \($0.printable), nor a file of that name," } ?? "") in \(folder)"
+                + (known.isEmpty ? "" : "; there are some of \(known.joined(separator: ", "))")
+                + ". Give a receipt's file, or the folder that the loads were given with --state"
         case .noReceipt(let file, let why):
             "\(file.printable) is no receipt of a load (\(why)); loads name theirs, and keep them in receipts/ of the state's "
                 + "folder"

@@ -33,12 +33,10 @@ extension TargetError: ClassifiedError {
         switch self {
         case .badName(let name):
             "\"\(String(name.prefix(100)).printable)\" can't name a target; begin with a letter or digit, then letters, digits and . _ -"
-        case .exists(let name): "there is a target \(name) already; dray-import target remove \(name) takes it away"
+        case .exists(let name): "there is a target \(name) already"
         case .unknown(let name, let known):
             "there is no target \(name.shellWord); "
-                + (known.isEmpty
-                    ? "none is known: dray-import target add NAME URL" : "known are \(known.joined(separator: ", "))")
-                + "; an address begins with https://, http:// or oci:"
+                + (known.isEmpty ? "none is known" : "known are \(known.joined(separator: ", "))")
         case .otherCertificate(let host):
             "certificate: \(host) shows none with that fingerprint; nothing was kept. Ask the registry's administrator whether "
                 + "it was renewed, and for its fingerprint now"
@@ -57,10 +55,15 @@ package struct TargetCheck: Sendable {
     package let kind: RegistryKind
     package let mayCreate: Permission
     package let mayDelete: Permission
+    /// Whether there was a certificate to check.
+    package let isEncrypted: Bool
+    /// Whether there was a login to check.
+    package let hasLogin: Bool
 
     /// Connects, logs in and asks what the login may do. Throws `TargetError.access` or `.mayNotWrite` naming what failed,
     /// else `RegistryError`.
     package init(_ registry: Registry) throws {
+        (isEncrypted, hasLogin) = (registry.endpoint.scheme == .https, registry.options.credentials != nil)
         let connection = registry.connection()
         do throws(RegistryError) {
             try connection.ping()
@@ -75,6 +78,15 @@ package struct TargetCheck: Sendable {
         guard mayCreate != .denied else {
             throw TargetError.mayNotWrite(repository: registry.endpoint.description)
         }
+    }
+
+    /// What was found right, in words: nothing that was not looked at.
+    package var checked: String {
+        [
+            isEncrypted ? "the certificate is right" : "no certificate (http)",
+            hasLogin ? "the login works" : "no login was given",
+            mayCreate == .allowed ? "writing is allowed" : "whether writing is allowed isn't known",
+        ].joined(separator: ", ")
     }
 
     /// What should be known beside.

@@ -81,7 +81,7 @@ struct UndoCommand: Command {
         let report = undo.report(receipt, refused: try undo.carryOut(progress), again: again.shellLine)
         let file = try undo.record(report, receipt: receipt, at: .now, in: state.site)
         var outcome = Outcome(report)
-        outcome.text += "\nrecorded: \(file)"
+        outcome.text.appendRow("record", file.string)
         return outcome
     }
 }

@@ -33,7 +33,7 @@ struct VerifyCommand: Command {
         case nil: report.next = nextPlan(media)
         case .incomplete: report.next = [VerifiedBundle.addMedia(missing)]
         default:
-            report.next = ["copy what is named again, then the same command"]
+            report.next = ["# copy what is named again, then the same command"]
             if !missing.isEmpty { report.next.append(VerifiedBundle.addMedia(missing)) }
         }
         return Outcome(report)
@@ -77,7 +77,7 @@ struct ListCommand: Command {
 /// The plan of a load; where to is not known yet.
 private func nextPlan(_ media: MediaOptions) -> [String] {
     [
-        "put the registry's address for TARGET, for example https://host:30003/spectro-content",
+        "# put the registry's address for TARGET, for example https://host:30003/spectro-content:",
         "dray-import plan \(media.shown) --to TARGET",
     ]
 }

@@ -83,7 +83,7 @@ struct TargetOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Send no more than this in a second, all connections together: 20M, 500kB.", valueName: "size"))
-    var limitRate: Rate?
+    var limitRate: ByteSize?
 
     @Option(
         help: ArgumentHelp(
@@ -112,6 +112,9 @@ struct TargetOptions: ParsableArguments {
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
         guard gcDelay.map({ $0 > 0 }) ?? true else { throw ValidationError("--gc-delay takes 1 second or more") }
+        guard limitRate.map({ $0.bytes > 0 }) ?? true else {
+            throw ValidationError("--limit-rate takes 1 byte or more")
+        }
         guard chunkSize.map({ $0.bytes >= 64 << 10 }) ?? true else {
             throw ValidationError("--chunk-size takes 64KiB or more")
         }
@@ -147,19 +150,6 @@ struct TargetOptions: ParsableArguments {
     }
 }
 
-/// Bytes a second: a size, where K, M and G alone stand for kB, MB and GB.
-struct Rate: ExpressibleByArgument {
-    let bytes: UInt64
-
-    init?(argument: String) {
-        let hasShortUnit = argument.last.map { "kKmMgG".contains($0) } ?? false
-        guard let size = ByteSize(argument: hasShortUnit ? argument + "B" : argument), size.bytes > 0 else {
-            return nil
-        }
-        bytes = size.bytes
-    }
-}
-
 /// No root on the media is trusted here.
 private struct UntrustedMedia: ClassifiedError {
     let root: FilePath
@@ -178,6 +168,16 @@ extension String {
         guard try !isEmpty && FilePath(self).exists() else {
             throw UsageError("\(what) \(printable) does not exist; check its name")
         }
+    }
+}
+
+extension String {
+    /// Adds a name and a value below lines of such, in their columns.
+    mutating func appendRow(_ name: String, _ value: String) {
+        let last = split(separator: "\n").last ?? ""
+        let label = last.prefix { $0 != ":" }.count + 1
+        let column = label + last.dropFirst(label).prefix { $0 == " " }.count
+        self += "\n" + name + ":" + String(repeating: " ", count: max(1, column - name.count - 1)) + value
     }
 }
 

@@ -8,19 +8,35 @@ import SystemPackage
 
 struct ReceiptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "receipt", abstract: "Look at what loads have left behind.", subcommands: [ShowReceipt.self])
+        commandName: "receipt", abstract: "Look at what loads have left behind.",
+        subcommands: [ShowReceipt.self, ListReceipts.self])
 }
 
 struct ShowReceipt: Command {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Print a receipt.", discussion: exitCodeHelp([.damaged]))
 
-    @Argument(help: "The receipt's file.", completion: .file()) var receipt: String
+    @Argument(
+        help: ArgumentHelp(
+            "A receipt's file, or a release that was loaded here: 4.7.27 or product-4.7.27; the newest unless given.",
+            valueName: "release"), completion: .file())
+    var release: String?
+    @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let file = FilePath(receipt)
-        try receipt.mustExist(as: "the receipt")
-        return Outcome(try Receipt(at: file).report(file: file))
+        let (receipt, file) = try state.site.receipt(release)
+        return Outcome(receipt.report(file: file))
     }
+}
+
+struct ListReceipts: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the loads that have left a receipt, the newest first.",
+        discussion: exitCodeHelp([]))
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome { Outcome(try state.site.receiptListing(state.words)) }
 }

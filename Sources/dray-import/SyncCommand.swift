@@ -48,7 +48,9 @@ struct SyncCommand: Command {
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
-        guard let palette, let tokenFile else { return Outcome(text: Self.byHand, data: ["synchronised": "no"]) }
+        guard let palette, let tokenFile else {
+            return Outcome(text: Self.byHand(try registry()), data: ["synchronised": "no"])
+        }
         try tokenFile.mustExist(as: "--token-file")
         try caCert?.mustExist(as: "--ca-cert")
         let token = try tokenFile.firstLine()
@@ -66,19 +68,28 @@ struct SyncCommand: Command {
 
     private func choice() throws -> PaletteSync.Choice {
         if let registryUid { return .uid(registryUid) }
-        guard let to else { throw UsageError("give one of --to and --registry-uid") }
+        guard let registry = try registry() else { throw UsageError("give one of --to and --registry-uid") }
+        return .address(registry)
+    }
+
+    /// What `--to` gives or names.
+    private func registry() throws -> Endpoint? {
+        guard let to else { return nil }
         let address = !to.contains("://") && SavedTarget.isName(to) ? try state.site.target(to).address : to
-        return .address(try Endpoint(parsing: address))
+        return try Endpoint(parsing: address)
     }
 
     // The vendor's documentation, "Upload Packs" and "Validate".
-    private static let byHand = """
-        In Palette's system console:
-          1. Open Administration, then Pack Registries.
-          2. At the registry that was loaded, open the three dots and choose Sync.
-        To look whether content is there: in the leader's Local UI, on the page Content, type its name into "Filter by name";
-        in an external registry, one repository at a time:
-          palette content list --repo HOST:PORT/spectro-content/REPOSITORY
-        To have it done here, give --palette URL, --token-file FILE with an API key, and --to TARGET.
-        """
+    private static func byHand(_ registry: Endpoint?) -> String {
+        let place = registry.map { "\($0.authority)/\($0.repository("REPOSITORY"))" }
+        return """
+            In Palette's system console:
+              1. Open Administration, then Pack Registries.
+              2. At the registry \(registry.map(\.description) ?? "that was loaded"), open the three dots and choose Sync.
+            To look whether content is there: in the leader's Local UI, on the page Content, type its name into "Filter by name";
+            in an external registry, one REPOSITORY at a time:
+              palette content list --repo \(place ?? "HOST:PORT/spectro-content/REPOSITORY")
+            To have it done here, give --palette URL, --token-file FILE with an API key, and --to TARGET.
+            """
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import BundleFormat
 import CommandLineSupport
 import Cryptography
 import Files
@@ -94,9 +95,14 @@ struct AddTarget: Command {
         return outcome(target, check)
     }
 
+    /// The login again, where it can't be kept.
+    private var login: [String] {
+        guard connection.passwordStdin, let username = connection.username else { return [] }
+        return ["--username", username, "--password-stdin"]
+    }
+
     private func outcome(_ target: SavedTarget, _ check: TargetCheck) -> Outcome {
-        var report = target.report()
-        report.text += "\nregistry: \(check.kind), certificate, login and permission are right"
+        var report = target.report(check)
         report.warnings = check.warnings
         if connection.passwordStdin {
             report.warnings.append(
@@ -109,8 +115,8 @@ struct AddTarget: Command {
                     + "again, or give the authority with --ca-cert")
         }
         report.next = [
-            "put the media's folder for MEDIA",
-            (["dray-import", "plan", "MEDIA", "--to", name] + state.words).shellLine,
+            "# put the media's folder for MEDIA:",
+            (["dray-import", "plan", "MEDIA", "--to", name] + login + state.words).shellLine,
         ]
         return Outcome(report)
     }
@@ -170,7 +176,7 @@ struct AddTarget: Command {
                 certificate \(number + 1) of \(chain.count)\(number == 0 ? ", the server's own" : "")
                   subject:     \(certificate.subject)
                   issuer:      \(certificate.issuer)\(certificate.isSelfSigned ? " (itself)" : "")
-                  valid until: \(certificate.notAfter)
+                  valid until: \(certificate.notAfter)\(certificate.isExpired(at: .now) ? "  EXPIRED" : "")
                   SHA-256:     \(RootCandidate.grouped(certificate.sha256.hex))
                 """)
         }
@@ -220,7 +226,9 @@ struct ListTargets: Command {
     @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
-    func perform(_ progress: Progress) throws -> Outcome { Outcome(SavedTarget.listing(try state.site.targets())) }
+    func perform(_ progress: Progress) throws -> Outcome {
+        Outcome(SavedTarget.listing(try state.site.targets(), state.words))
+    }
 }
 
 struct ShowTarget: Command {

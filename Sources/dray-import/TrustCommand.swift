@@ -60,7 +60,7 @@ struct AddTrust: Command {
             data: [
                 "product": root.product, "fingerprint": root.fingerprint.hex, "added": isNew ? "yes" : "no",
                 "state": site.path.string,
-            ], next: (root.media == nil ? ["put the folder of the bundle for MEDIA"] : []) + [next.shellLine])
+            ], next: (root.media == nil ? ["# put the folder of the bundle for MEDIA:"] : []) + [next.shellLine])
     }
 
     private func ask(_ root: RootCandidate) throws {

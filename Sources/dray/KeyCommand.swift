@@ -46,7 +46,9 @@ struct GenerateKey: Command {
         return Outcome(
             text: "private key: \(file)\npublic key:  \(publicFile)",
             data: ["privateKey": file.string, "publicKey": publicFile.string],
-            next: ["keep \(file) where only signers can read it; a trust folder names the public key (dray trust init)"]
+            next: [
+                "# keep \(file) where only signers can read it; a trust folder names the public key (dray trust init)"
+            ]
         )
     }
 }

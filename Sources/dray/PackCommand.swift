@@ -90,7 +90,7 @@ struct PackCommand: Command {
         return Outcome(
             text: "\(plan.release.folderName): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
                 + (lines + (moves.isEmpty ? [] : ["tags that may move:"] + moves)).joined(separator: "\n"),
-            data: PlanData(plan), next: ["the same command without --dry-run packs it"])
+            data: PlanData(plan), next: ["# the same command without --dry-run packs it"])
     }
 
     private func unchanged(_ result: PackResult) -> Outcome {
@@ -118,7 +118,7 @@ struct PackCommand: Command {
     private func next(_ result: PackResult) -> [String] {
         [
             "dray verify \(result.folder) --root \(FilePath(trust).appending("1.root.json"))",
-            "copy the folder to the media",
+            "# copy the folder to the media",
         ]
     }
 }

@@ -71,8 +71,8 @@ struct InitTrust: Command {
             text: "trust folder: \(folder)\nfingerprint:  \(fingerprint)",
             data: ["folder": folder.string, "product": product, "fingerprint": fingerprint],
             next: [
-                "give the fingerprint to every site on paper; trust add compares it there",
-                "put your manifest for release.yaml and the private release key for KEY:",
+                "# give the fingerprint to every site on paper; trust add compares it there",
+                "# put your manifest for release.yaml and the private release key for KEY:",
                 "dray pack release.yaml --trust \(folder) --key KEY --out bundles",
             ])
     }

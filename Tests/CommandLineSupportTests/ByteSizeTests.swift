@@ -8,12 +8,15 @@ struct ByteSizeTests {
         ("0", 0), ("1", 1), ("4294967295", 4_294_967_295), ("12B", 12), ("25GB", 25_000_000_000),
         ("25 gb", 25_000_000_000), ("700MiB", 734_003_200), ("1kB", 1000), ("1KiB", 1024), ("2TB", 2_000_000_000_000),
         ("1TiB", 1 << 40), ("1.5GB", 1_500_000_000), ("0.5MiB", 524_288), ("4.7GB", 4_700_000_000),
-        ("2.25KiB", 2304), ("9223372036854775807", UInt64(Int64.max)),
+        ("80G", 80_000_000_000), ("20m", 20_000_000), ("1k", 1000), ("1.5 T", 1_500_000_000_000), ("2.25KiB", 2304),
+        ("9223372036854775807", UInt64(Int64.max)),
     ]) func `a size is read`(_ text: String, _ bytes: UInt64) throws {
         #expect(try ByteSize(parsing: text).bytes == bytes)
     }
 
-    @Test(arguments: ["", "GB", "1,5GB", "-1", "+1", "1e9", "0x10", "12XB", "1 000", "1.2345GB", "25GB ", "٣", "1.5B"])
+    @Test(arguments: [
+        "", "GB", "1,5GB", "-1", "+1", "1e9", "0x10", "12XB", "12GG", "1 000", "1.2345GB", "25GB ", "٣", "1.5B",
+    ])
     func `a text that is no size is refused`(_ text: String) {
         #expect(throws: ByteSizeError.malformed(text)) { try ByteSize(parsing: text) }
     }

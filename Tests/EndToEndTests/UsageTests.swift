@@ -10,7 +10,8 @@ struct UsageTests {
         ("dray", ["key", "generate"]), ("dray", ["trust", "init"]), ("dray", ["pack"]), ("dray", ["verify"]),
         ("dray", ["inspect"]), ("dray", ["list"]), ("dray-import", ["trust", "add"]), ("dray-import", ["verify"]),
         ("dray-import", ["inspect"]), ("dray-import", ["list"]), ("dray-import", ["plan"]), ("dray-import", ["load"]),
-        ("dray-import", ["extract"]), ("dray-import", ["receipt", "show"]), ("dray-import", ["target", "add"]),
+        ("dray-import", ["extract"]), ("dray-import", ["receipt", "show"]), ("dray-import", ["receipt", "list"]),
+        ("dray-import", ["target", "add"]),
         ("dray-import", ["target", "list"]), ("dray-import", ["target", "show"]),
         ("dray-import", ["target", "remove"]),
         ("dray-import", ["sync"]),
@@ -33,6 +34,18 @@ struct UsageTests {
         let folder = TemporaryFolder()
         try write(json.stdout, to: folder.appending("x"))
         try sh("jq -e '.error.exitCode == 64' \(folder.path)/x")
+        let keys = #"["command","error","exitCode","next","outcome","result","warnings"]"#
+        try sh("jq -e 'keys == \(keys) and .result == null and .next == [] and .warnings == []' \(folder.path)/x")
+    }
+
+    @Test(arguments: [
+        (["lod", "--to", "x"], "unknown command \"lod\"; dray-import has trust, verify,"),
+        (["receipt", "shwo", "--state", "x"], "unknown command \"shwo\"; dray-import receipt has show, list"),
+        (["target", "add", "--colour", "x"], "--colour"),
+    ]) func `a command that isn't there is named, not its options`(_ arguments: [String], _ said: String) throws {
+        let result = try run([SourceTree.tool("dray-import").string] + arguments)
+        #expect(result.status == 64 && result.errorOutput.contains(said), "\(result.errorOutput)")
+        #expect(result.errorOutput.contains("unknown command") == said.contains("unknown command"))
     }
 
     @Test(arguments: [

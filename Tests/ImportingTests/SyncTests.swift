@@ -113,6 +113,21 @@ struct SyncTests {
         #expect(throws: SyncError.unreadable) { try run(odd) }
     }
 
+    @Test func `what is wrong with the console's connection is said of the console`() throws {
+        var options = RegistryOptions()
+        options.retry.sleep = { _ in }
+        let clear = #expect(throws: SyncError.self) {
+            try PaletteSync(Endpoint(parsing: "http://console.example"), token: "s3cret", options)
+        }
+        #expect(clear?.failure == .refused && clear?.description.contains("--palette") == true)
+        let closed = try Endpoint(parsing: "http://127.0.0.1:\(Loopback.freePort())")
+        let sync = try PaletteSync(closed, token: "s3cret", options)
+        let error = #expect(throws: SyncError.self) { try sync.run(.uid("u2"), Progress()) }
+        for text in [clear, error].compactMap({ $0?.description }) {
+            #expect(text.contains("console") && !text.contains("registry ") && !text.contains("--plain-http"))
+        }
+    }
+
     @Test func `without a token the console's way is printed`() throws {
         let folder = TemporaryFolder()
         let tool = { (arguments: [String]) throws in
@@ -121,6 +136,10 @@ struct SyncTests {
         let byHand = try tool([])
         #expect(byHand.status == 0 && byHand.output.contains("Pack Registries") && byHand.output.contains("Sync"))
         #expect(try tool(["--palette", "https://h"]).status == 64)
+        let place = try tool(["--to", "https://10.0.0.5:30003/base"])
+        #expect(place.output.contains("content list --repo 10.0.0.5:30003/base/REPOSITORY\n"))
+        let unknown = try tool(["--to", "nobody", "--state", folder.appending("state").string])
+        #expect(unknown.status == 64 && unknown.errorOutput.contains("target add"), "\(unknown.errorOutput)")
         let token = folder.appending("token")
         try write(Array("s3cret\n".utf8), to: token)
         let server = server([SyncTests.state("Success"), SyncTests.state("Completed", run: "2")])

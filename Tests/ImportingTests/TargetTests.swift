@@ -61,7 +61,8 @@ struct TargetTests {
         #expect(try kept.sorted() == ["\(state)/targets/site.json", "\(state)/targets/site.pem"])
         let json = String(decoding: try contents(of: FilePath("\(state)/targets/site.json")), as: UTF8.self)
         #expect(!json.contains("s3cret") && json.contains(folder.appending("password").string))
-        #expect(try tool(add + ["--fingerprint", hex] + password()).status == 14)
+        let again = try tool(add + ["--fingerprint", hex] + password())
+        #expect(again.status == 14 && again.errorOutput.hasSuffix("target remove site --state \(state)\n"))
     }
 
     @Test(arguments: [("yes", Int32(0)), ("y", 15), ("no", 15)])
@@ -90,6 +91,10 @@ struct TargetTests {
                 + ["--username", "loader", "--password-stdin", "--state", state], input: input)
         #expect(added.status == 0, "\(added.errorOutput)")
         #expect(added.errorOutput.contains("can't be kept") && !added.errorOutput.contains("renewed"))
+        #expect(
+            added.errorOutput.hasSuffix(
+                "  dray-import plan MEDIA --to site.1 --username loader --password-stdin --state \(state)\n"))
+        #expect(added.output.hasSuffix("the certificate is right, the login works, writing is allowed\n"))
         let saved = try SiteState(FilePath(state)).target("site.1")
         #expect(saved.address == server.url && saved.access.username == nil && saved.access.gcDelay == 60)
         #expect(try contents(of: FilePath("\(state)/targets/site.1.pem")) == contents(of: FilePath(authority)))
@@ -98,7 +103,20 @@ struct TargetTests {
         #expect(try tool(["target", "remove", "site.1"]).status == 0)
         #expect(try kept.isEmpty)
         let gone = try tool(["target", "show", "site.1"])
-        #expect(gone.status == 64 && gone.errorOutput.contains("target add"))
+        let advice = "  dray-import target add NAME URL --state \(state)\n"
+        #expect(gone.status == 64 && gone.errorOutput.hasSuffix(advice) && !gone.errorOutput.contains("https://"))
+        #expect(try tool(["target", "list"]).errorOutput.hasSuffix(advice))
+    }
+
+    @Test func `without TLS and login neither is said to be right`() throws {
+        let server = try RegistryServer()
+        let added = try tool(["target", "add", "site", server.url, "--output", "json"])
+        #expect(added.status == 0, "\(added.errorOutput)")
+        #expect(added.output.contains(#""checked":{"certificate":false,"login":false}"#))
+        #expect(added.output.contains(#""permissions":{"create":"allowed","delete":""#))
+        #expect(added.output.contains(#""registry":"Distribution"#))
+        let text = try tool(["target", "add", "other", server.url])
+        #expect(text.output.hasSuffix("no certificate (http), no login was given, writing is allowed\n"))
     }
 
     @Test func `a login that may not write is named as such`() throws {
@@ -232,7 +250,8 @@ struct TargetTests {
         try write(Array("wrong\n".utf8), to: folder.appending("other"))
         let other = ["--username", "loader", "--password-file", folder.appending("other").string]
         #expect(try tool(["plan", bundle, "--to", "site"] + other).status == 15)
-        #expect(try tool(["plan", bundle, "--to", "sight"]).status == 64)
+        let unknown = try tool(["plan", bundle, "--to", "sight"])
+        #expect(unknown.status == 64 && unknown.errorOutput.contains("known are site; an address begins with"))
     }
 
     @Test func `a certificate that was replaced is refused`() throws {
@@ -245,6 +264,20 @@ struct TargetTests {
         let bundle = site.packed.bundle.string
         #expect(try tool(["trust", "add", bundle, "--fingerprint", site.packed.fingerprint.hex]).status == 0)
         let plan = try tool(["plan", bundle, "--to", "site"])
-        #expect(plan.status == 15 && plan.errorOutput.contains("no trusted connection"))
+        #expect(plan.status == 15 && plan.errorOutput.contains("isn't the one that the target site trusts"))
+        let login = try password().joined(separator: " ")
+        #expect(
+            plan.errorOutput.hasSuffix(
+                "\n  dray-import target remove site --state \(state)\n"
+                    + "  dray-import target add site \(server.url) \(login) --state \(state)\n"), "\(plan.errorOutput)")
+        let wrong = server.folder.appending("client.pem").string
+        let given = try tool(["load", bundle, "--to", server.url, "--ca-cert", wrong])
+        #expect(
+            given.status == 15 && given.errorOutput.contains("signed by any authority in \(wrong); it was issued by "))
+        #expect(given.errorOutput.contains("\nreceipt: \(state)/receipts/"))
+        let system = try tool(["plan", bundle, "--to", server.url])
+        #expect(system.errorOutput.hasSuffix("\n  dray-import target add NAME \(server.url) --state \(state)\n"))
+        let added = try tool(["target", "add", "other", server.url, "--ca-cert", wrong])
+        #expect(added.status == 15 && added.errorOutput.contains("certificate: the certificate of \(server.url) isn't"))
     }
 }

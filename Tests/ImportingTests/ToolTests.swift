@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Files
 import FoundationEssentials
 import Glibc
 import OCI
@@ -39,6 +40,11 @@ struct ToolTests {
         let next: [String]?
     }
 
+    /// Whether a line of advice can be pasted: a command, or a comment.
+    private func isHarmless(_ line: String) -> Bool {
+        ["# ", "dray-import ", "skopeo "].contains { line.hasPrefix($0) } && !line.contains("\n")
+    }
+
     private func document(_ result: CommandResult) throws -> Document {
         #expect(result.output.filter { $0 == "\n" }.count == 1)
         return try JSONDecoder().decode(Document.self, from: Data(result.stdout))
@@ -54,6 +60,7 @@ struct ToolTests {
             (["load", "x", "--to", "oci:y", "--gc-delay", "0"], 64),
             (["load", "x", "--to", "oci:y", "--token-host", "a/b"], 64),
             (["load", "/usr", "--to", "oci:/nonexistent/y", "--limit-rate", "20M", "--gc-delay", "60"], 3),
+            (["load", "/usr", "--to", "oci:/nonexistent/y", "--free-space", "80G", "--chunk-size", "8M"], 3),
             (["load", "x", "--to", "ftp://y"], 64), (["load", "x", "--to", "http://a:b@y"], 64),
             (["load", "x", "--to", "oci:y", "--client-key", "k"], 64), (["verify", "x", "--jobs", "0"], 64),
             (["receipt", "show", "/nonexistent"], 64), (["receipt", "show", "/etc/passwd"], 13),
@@ -130,11 +137,28 @@ struct ToolTests {
         #expect(try document(loaded).next?.first?.hasPrefix("dray-import receipt show ") == true)
         let json = try tool(["receipt", "show", receipt, "--output", "json"])
         #expect(try document(json).command == "receipt show")
+        #expect(try document(loaded).next?.allSatisfy(isHarmless) == true)
         let shown = try tool(["receipt", "show", receipt])
         #expect(shown.output.contains("outcome:       done\n"))
         #expect(try tool(load).output.contains("everything was there, nothing was sent"))
+        for name in [[], ["1.0.0"], ["unknown"]] as [[String]] {
+            let named = try tool(["receipt", "show", "--state", state] + name)
+            #expect(named.status == (name == ["unknown"] ? 64 : 0), "\(named.errorOutput)")
+        }
+        let list = try tool(["receipt", "list", "--state", state])
+        #expect(
+            list.output.contains("  done  oci:\(folder.path)/layout\n") && list.errorOutput.contains("--state \(state)")
+        )
         let plan = try tool(["plan", bundle, "--state", state, "--output", "json"] + target)
         #expect(plan.output.contains(#""nothingToDo":true"#))
+    }
+
+    @Test func `an inventory of a folder that isn't there says so`() throws {
+        let out = folder.appending("inventory").string
+        let result = try tool(["inventory", "--to", "oci:/not/there", "--out", out, "--state", state])
+        #expect(
+            result.status == 64 && result.errorOutput.contains("/not/there does not exist"), "\(result.errorOutput)")
+        #expect(try folder.path.entries() == [])
     }
 
     @Test func `the commands that are printed run as they are`() throws {
@@ -155,7 +179,7 @@ struct ToolTests {
             let result = try run(["bash", "-c", "cd \(folder.path); PATH=\(programs):$PATH; \(line)"])
             #expect(result.status == 0, "\(line): \(result.errorOutput)")
         }
-        #expect(next.allSatisfy { $0.hasPrefix("dray-import ") || !$0.contains("dray-import") })
+        #expect(next.allSatisfy(isHarmless))
     }
 
     @Test func `a result that can't be written is a failure, and a failed load names its receipt`() throws {
@@ -168,6 +192,7 @@ struct ToolTests {
         let load = ["load", bundle, "--state", state, "--to", "http://127.0.0.1:1", "--output", "json"]
         let failed = try document(try self.tool(load))
         let receipt = try #require(failed.error?.receipt)
+        #expect(failed.error?.message.contains("receipt:") == false)
         #expect(try self.tool(["receipt", "show", receipt]).status == 0)
     }
 
@@ -198,7 +223,26 @@ struct ToolTests {
         while server.asked.isEmpty, ContinuousClock.now < limit { usleep(5000) }
         process.signal(signal)
         #expect(process.wait(seconds: 30) == 130)
-        #expect(String(decoding: try contents(of: err), as: UTF8.self).contains("receipt: \(state)/receipts/"))
+        let said = String(decoding: try contents(of: err), as: UTF8.self)
+        #expect(said.contains("receipt: \(state)/receipts/"))
+        #expect(said.ranges(of: "finishing what is under way; Ctrl-C again stops at once\n").count == 1)
+    }
+
+    @Test func `a second signal ends a command at once`() throws {
+        let (fifo, err) = (folder.appending("fifo"), folder.appending("err"))
+        #expect(try run(["mkfifo", fifo.string]).status == 0)
+        // nothing ever comes out of the pipe, and no step of the work ends before
+        let process = try ChildProcess(
+            [SourceTree.tool("dray-import").string, "trust", "add", fifo.string, "--state", state, "--quiet"],
+            output: folder.appending("out"), errorOutput: err)
+        let said = { String(decoding: try contents(of: err), as: UTF8.self) }
+        let limit = ContinuousClock.now + .seconds(20)
+        while try !process.catchesInterrupts, ContinuousClock.now < limit { usleep(5000) }
+        process.signal(SIGINT)
+        while try !said().contains("finishing"), ContinuousClock.now < limit { usleep(5000) }
+        process.signal(SIGINT)
+        #expect(process.wait(seconds: 20) == 130)
+        #expect(try said().hasSuffix("at once\nstopped at once; the same command again goes on\n"))
     }
 
     @Test func `a reader that goes away is no error`() throws {
@@ -208,5 +252,16 @@ struct ToolTests {
         let result = try run(["bash", "-c", line])
         #expect(result.output == "0\n")
         #expect(result.errorOutput.isEmpty)
+    }
+}
+
+extension ChildProcess {
+    /// Whether it has a handler for SIGINT: before that, the signal just ends it.
+    fileprivate var catchesInterrupts: Bool {
+        get throws {
+            let status = String(decoding: try contents(of: FilePath("/proc/\(id)/status")), as: UTF8.self)
+            let caught = status.split(separator: "\n").first { $0.hasPrefix("SigCgt:") }?.suffix(16) ?? ""
+            return (UInt64(caught, radix: 16) ?? 0) & 1 << UInt64(SIGINT - 1) != 0
+        }
     }
 }

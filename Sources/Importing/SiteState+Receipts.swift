@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Files
+package import SystemPackage
+internal import Trust
+
+// Receipts as people look for them, whatever they were loaded into.
+extension SiteState {
+    /// The receipts that are kept, the newest first, and what is wrong with those that can't be read. Throws `FileError`.
+    package func receipts() throws -> (readable: [(receipt: Receipt, file: FilePath)], faults: [String]) {
+        guard try receiptsFolder.exists() else { return ([], []) }
+        var readable: [(receipt: Receipt, file: FilePath)] = []
+        var faults: [String] = []
+        for entry in try receiptsFolder.entries().sorted().reversed() where entry.hasSuffix(".json") {
+            let file = receiptsFolder.appending(entry)
+            do {
+                readable.append((try Receipt(at: file), file))
+            } catch let error as StateError {
+                faults.append("\(error)")
+            }
+        }
+        return (readable, faults)
+    }
+
+    /// The receipt that a user means: a file, or the newest of a release, by `version` or `product-version`, whatever its
+    /// target and outcome; the newest at all where `name` is `nil`.
+    ///
+    /// Throws `StateError.noReceipts` and `noReceipt`.
+    package func receipt(_ name: String?) throws -> (receipt: Receipt, file: FilePath) {
+        if let name, try !name.isEmpty && FilePath(name).exists() {
+            return (try Receipt(at: FilePath(name)), FilePath(name))
+        }
+        let known = try receipts().readable
+        guard let found = known.first(where: { name == nil || $0.receipt.names.contains(name ?? "") }) else {
+            throw StateError.noReceipts(name, receiptsFolder, known: Set(known.map(\.receipt.names[1])).sorted())
+        }
+        return found
+    }
+
+    /// What `receipt list` prints; `words`: `--state` and its folder, or nothing.
+    package func receiptListing(_ words: [String]) throws -> Report {
+        let (receipts, faults) = try receipts()
+        let rows = receipts.map { [$0.receipt.finished, $0.receipt.names[1], $0.receipt.outcome, $0.receipt.target] }
+        let show = ["dray-import", "receipt", "show", "RELEASE"] + words
+        return Report(
+            text: rows.isEmpty ? "no load has left a receipt in \(receiptsFolder)" : rows.columns,
+            json: .array(
+                receipts.map { receipt, file in
+                    [
+                        "file": .string(file.string), "product": .string(receipt.product),
+                        "version": .string(receipt.version), "target": .string(receipt.target),
+                        "outcome": .string(receipt.outcome), "finished": .string(receipt.finished),
+                    ]
+                }), warnings: faults,
+            next: rows.isEmpty
+                ? [] : ["# put one of these releases, or a receipt's file, for RELEASE:", show.shellLine])
+    }
+}
+
+extension Receipt {
+    /// What a user may call its release: the version, and the product with it.
+    fileprivate var names: [String] { [version, "\(product)-\(version)"] }
+}
+
+extension [[String]] {
+    /// Lines whose words stand below one another.
+    fileprivate var columns: String {
+        let widths = (first ?? []).indices.map { column in map { $0[column].count }.max() ?? 0 }
+        return map { row in
+            zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }.joined(separator: "  ")
+                .trimmingEnd
+        }.joined(separator: "\n")
+    }
+}
+
+extension String {
+    fileprivate var trimmingEnd: String { String(self[..<(lastIndex { $0 != " " }.map(index(after:)) ?? startIndex)]) }
+}
