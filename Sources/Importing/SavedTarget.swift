@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import RegistryClient
 internal import Trust
 
 /// How a registry is reached, as the command line gives it and a target keeps it. Never a password: only where it is.
