@@ -41,7 +41,7 @@ struct UsageTests {
     @Test(arguments: [
         (["lod", "--to", "x"], "unknown command \"lod\"; dray-import has trust, verify,"),
         (["receipt", "shwo", "--state", "x"], "unknown command \"shwo\"; dray-import receipt has show, list"),
-        (["target", "add", "--colour", "x"], "--colour"),
+        (["target", "list", "--colour", "x"], "--colour"),
     ]) func `a command that isn't there is named, not its options`(_ arguments: [String], _ said: String) throws {
         let result = try run([SourceTree.tool("dray-import").string] + arguments)
         #expect(result.status == 64 && result.errorOutput.contains(said), "\(result.errorOutput)")

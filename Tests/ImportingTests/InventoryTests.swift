@@ -193,7 +193,7 @@ struct InventoryTests {
         let denied = ScriptedServer { _ in .answer(403) }
         let error = #expect(throws: RegistryError.self) { try inventory(try registryTarget(denied.url)) }
         #expect(error?.failure == .registryRefused)
-        #expect(throws: LayoutError.self) { try inventory(LayoutTarget(folder.appending("nothing"))) }
+        #expect(throws: InventoryError.self) { try inventory(LayoutTarget(folder.appending("nothing"))) }
         #expect(try contents(of: file) == Array("old".utf8))
         #expect(try folder.path.entries() == ["site.jsonl"])
     }
