@@ -44,6 +44,12 @@ extension Load {
                 answers.manifests.insert(Place(repository, digest))
             }
         }
+        // Docker's registry doesn't tell an unknown repository from an unknown tag, but its list of tags does: one request in place of
+        // one for each manifest now, and for each blob later.
+        if answers.tags.isEmpty, try session.tags(of: repository) == nil {
+            answers.newRepositories.insert(repository)
+            return answers
+        }
         for manifest in Set(items.flatMap { $0.manifests.map(\.digest) }).sorted() {
             let place = Place(repository, manifest)
             guard !answers.manifests.contains(place), case .present(let bytes, _) = try session.manifest(place),

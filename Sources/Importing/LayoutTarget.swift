@@ -187,7 +187,7 @@ private final class LayoutSession: TargetSession {
 
     func remove(_ place: Place) throws { try target.change { $0.remove(named: place.description) } }
 
-    func tags(of repository: String) throws -> [String] { try target.index().tags(of: repository) }
+    func tags(of repository: String) throws -> [String]? { try target.index().tags(of: repository) }
 
     // A folder's list of referrers is its index (image-spec 1.1, "Image Layout").
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {

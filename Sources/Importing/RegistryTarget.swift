@@ -204,7 +204,7 @@ final class RegistrySession: TargetSession {
         }
     }
 
-    func tags(of repository: String) throws -> [String] { try connection.tags(full(repository)) ?? [] }
+    func tags(of repository: String) throws -> [String]? { try connection.tags(full(repository)) }
 
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
         let listed = Set(try connection.referrers(full(repository), subject)?.map(\.digest) ?? [])

@@ -21,7 +21,9 @@ struct RepositoryUsage: Sendable {
     /// Reads all tags but those that are undone, and decides. A tag that can't be read keeps everything: nobody knows what it
     /// needs.
     mutating func read(_ session: any TargetSession, without undone: Set<Place>, restored: [Place]) throws {
-        let tags = try session.tags(of: repository).map { Place(repository, $0) }.filter { !undone.contains($0) }
+        let tags = try (session.tags(of: repository) ?? []).map { Place(repository, $0) }.filter {
+            !undone.contains($0)
+        }
         var (graph, lists) = (ManifestGraph(), [Place]())
         for place in tags + restored {
             // The index that lists a manifest's referrers is no use of them.

@@ -84,8 +84,8 @@ package protocol TargetSession: AnyObject {
     func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool
     /// Removes a tag, or a manifest by its digest; one that isn't there is fine.
     func remove(_ place: Place) throws
-    /// All tags of a repository; none where it isn't there.
-    func tags(of repository: String) throws -> [String]
+    /// All tags of a repository; `nil` where it isn't there.
+    func tags(of repository: String) throws -> [String]?
     /// The manifests that are about this one, as the target lists them; asks on until the wanted ones are found or nothing
     /// is left to ask.
     func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest>

@@ -69,7 +69,7 @@ final class MeddlingTarget: LoadTarget {
         }
 
         func remove(_ place: Place) throws { try session.remove(place) }
-        func tags(of repository: String) throws -> [String] { try session.tags(of: repository) }
+        func tags(of repository: String) throws -> [String]? { try session.tags(of: repository) }
         func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
             try session.referrers(of: subject, in: repository, wanted: wanted)
         }
