@@ -15,8 +15,6 @@ package struct PaletteSync {
     package var timeout = Duration.seconds(1800)
     /// Between two questions about its state.
     package var interval = Duration.seconds(5)
-    /// How long a state from before may be answered after the start.
-    package var settling = Duration.seconds(60)
     /// How time passes.
     package var sleep: @Sendable (Duration) -> Void
 
@@ -40,13 +38,14 @@ package struct PaletteSync {
         let before = try status(registry.uid)
         try check(service.post("/v1/registries/oci/\(registry.uid)/basic/sync", json: Data("{}".utf8)), "start")
         var waited = Duration.zero
-        var hasStarted = false
+        var wasPending = false
         while true {
             let now = try status(registry.uid)
             progress.label = "synchronising \(registry.name): \(now.word.isEmpty ? "waiting" : now.word)"
-            hasStarted = hasStarted || now.isPending || now.run != before.run
-            // What was true before the start may be answered for a while.
-            if !now.isPending, hasStarted || waited >= settling {
+            wasPending = wasPending || now.isPending
+            // What was true before the start may still be answered: only another run, or where Palette names none, one
+            // that was seen, has an end of its own.
+            if !now.isPending, now.run == before.run ? wasPending && now.namesNoRun : true {
                 guard now.isDone else { throw SyncError.failed(now.word, message: now.message) }
                 return report(registry, now)
             }
@@ -198,6 +197,7 @@ private struct SyncStatus: Decodable {
     /// When it was started and when it ended well the last time, as Palette writes it.
     let run: [String]
     var synced: String { run[1] }
+    var namesNoRun: Bool { run.allSatisfy(\.isEmpty) }
 
     var isPending: Bool { ["InProgress", "Pending", "Unknown", ""].contains(word) }
     var isDone: Bool { ["Success", "Completed"].contains(word) }
@@ -253,8 +253,8 @@ extension SyncError: ClassifiedError {
             "the synchronisation ended with \(status)\(message.isEmpty ? "" : ": \(message)"); look at the registry in the "
                 + "console, then run the same command again"
         case .tookTooLong(let name, let status):
-            "\(name) is still being synchronised (\(status.isEmpty ? "no state yet" : status)); it goes on in Palette. The same "
-                + "command again starts it anew and waits, longer with --timeout"
+            "Palette shows no end of this synchronisation of \(name) (\(status.isEmpty ? "no state yet" : status)); it may go on. "
+                + "Look at the registry in the console; the same command again starts it anew and waits, longer with --timeout"
         }
     }
 }

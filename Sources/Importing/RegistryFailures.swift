@@ -20,5 +20,7 @@ extension EndpointError: ClassifiedError {
 }
 
 extension DockerConfigError: ClassifiedError {
-    package var failure: Failure { .usage }
+    package var failure: Failure {
+        if case .helper(_, _, .interrupted) = self { .interrupted } else { .usage }
+    }
 }

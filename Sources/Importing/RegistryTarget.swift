@@ -74,7 +74,10 @@ final class RegistrySession: TargetSession {
         traits.name = kind.family == .other ? "" : "\(kind)"
         traits.collectsAfter = kind.collectsOnline ? gcDelay : nil
         traits.retypesTags = kind.tagsChangeType ?? true
-        if question.hasDockerManifests { traits.refusesDockerManifests = try connection.refusesDockerManifests() }
+        guard kind.permitsQuestions else { return traits }
+        if question.hasDockerManifests, kind.family == .zot {
+            traits.refusesDockerManifests = try connection.refusesDockerManifests()
+        }
         traits.denied = try denials(question)
         return traits
     }
@@ -82,12 +85,19 @@ final class RegistrySession: TargetSession {
     // One repository stands for its folder: permissions are given by folder, and each question costs a login's check.
     private func denials(_ question: TraitsQuestion) throws -> [TargetTraits.Denial] {
         var denied: [TargetTraits.Denial] = []
+        var asked: Set<String> = []
         for repository in RegistrySession.samples(question.written, folder: \.parentFolder) {
-            guard try connection.mayCreate(full(repository)) == .denied else { continue }
-            denied.append(TargetTraits.Denial(repository, "create"))
+            switch try connection.mayCreate(full(repository)) {
+            case .allowed: asked.insert(repository.parentFolder)
+            case .denied: denied.append(TargetTraits.Denial(repository, "create"))
+            case .stored: return denied
+            case .unknown: break
+            }
         }
         guard denied.isEmpty else { return denied }
-        for tag in RegistrySession.samples(question.moving, folder: \.repository.parentFolder) {
+        // Where such a manifest wasn't seen to be refused, it could replace the tag.
+        let moving = question.moving.filter { asked.contains($0.repository.parentFolder) }
+        for tag in RegistrySession.samples(moving, folder: \.repository.parentFolder) {
             guard try connection.mayUpdate(full(tag.repository), tag.reference) == .denied else { continue }
             denied.append(TargetTraits.Denial(tag.repository, "update"))
         }

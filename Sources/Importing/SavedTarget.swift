@@ -7,6 +7,8 @@ internal import Trust
 package struct TargetAccess: Sendable, Equatable {
     /// PEM files, as `RegistryOptions` has them.
     package var caCertificate: String?
+    /// Whether `caCertificate` was shown by the registry and compared, so that it says nothing of other hosts.
+    package var pinsRegistry = false
     package var clientCertificate: String?
     package var clientKey: String?
     package var username: String?
@@ -26,7 +28,7 @@ package struct TargetAccess: Sendable, Equatable {
     /// These settings, and for each that isn't given that of `saved`. A login is taken whole from one of them.
     package func over(_ saved: TargetAccess) -> TargetAccess {
         var all = self
-        all.caCertificate = caCertificate ?? saved.caCertificate
+        if caCertificate == nil { (all.caCertificate, all.pinsRegistry) = (saved.caCertificate, saved.pinsRegistry) }
         if clientCertificate == nil {
             (all.clientCertificate, all.clientKey) = (saved.clientCertificate, saved.clientKey)
         }
@@ -77,6 +79,7 @@ extension SavedTarget {
         var access = TargetAccess()
         let pins = try text("authority")
         access.caCertificate = pins == nil ? nil : authority
+        access.pinsRegistry = ["server", "authority"].contains(pins)
         access.clientCertificate = try text("clientCertificate")
         access.clientKey = try text("clientKey")
         access.username = try text("username")
@@ -95,7 +98,7 @@ extension SavedTarget {
             ("clientCertificate", access.clientCertificate), ("clientKey", access.clientKey),
             ("username", access.username), ("passwordFile", access.passwordFile),
             ("dockerConfig", access.dockerConfig), ("proxy", access.proxy),
-            ("authority", access.caCertificate.map { _ in pinsServer ? "server" : "authority" }),
+            ("authority", access.caCertificate.map { _ in pin }),
         ]
         for case (let name, let value?) in texts { members[name] = .string(value) }
         if !access.tokenHosts.isEmpty { members["tokenHosts"] = .array(access.tokenHosts.map { .string($0) }) }
@@ -103,6 +106,9 @@ extension SavedTarget {
         if let delay = access.gcDelay { members["gcDelay"] = .int(Int64(delay)) }
         return .object(members)
     }
+
+    /// What the kept PEM file is: the server's own certificate, an authority that was compared, a file that was given.
+    private var pin: String { pinsServer ? "server" : access.pinsRegistry ? "authority" : "file" }
 
     /// What `target show` prints, and `target add` with what it found.
     package func report(_ check: TargetCheck? = nil) -> Report {

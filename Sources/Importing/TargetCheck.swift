@@ -69,8 +69,8 @@ package struct TargetCheck: Sendable {
             try connection.ping()
             kind = try connection.kind()
             let repository = registry.endpoint.repository("dray-probe")
-            mayCreate = try connection.mayCreate(repository)
-            mayDelete = try connection.mayDelete(repository)
+            mayCreate = kind.permitsQuestions ? try connection.mayCreate(repository) : .unknown
+            mayDelete = mayCreate == .allowed ? try connection.mayDelete(repository) : .unknown
         } catch {
             guard let step = error.step else { throw error }
             throw TargetError.access(step, error)
@@ -92,7 +92,14 @@ package struct TargetCheck: Sendable {
     /// What should be known beside.
     package var warnings: [String] {
         var warnings: [String] = []
-        if mayCreate == .unknown { warnings.append("whether the login may write could not be found out") }
+        if mayCreate == .unknown {
+            warnings.append("whether the login may write can't be found out without writing; the first load will tell")
+        }
+        if mayCreate == .stored {
+            warnings.append(
+                "the registry takes what is no manifest for one: look whether dray-probe is gone from "
+                    + "the repository dray-probe, and remove it")
+        }
         if mayDelete == .denied {
             warnings.append(
                 "the login may not delete: staging tags stay, and a tag that changes its type can't be moved on older Zot"

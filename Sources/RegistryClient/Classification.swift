@@ -14,7 +14,10 @@ extension RegistryConnection {
         }
         guard !Self.wantsTLS(response, request) else { throw .wantsTLS(host: request.host) }
         let faults = faults(of: response)
-        guard !Self.saysFull(response) else { throw .noSpace(request.line, faults: faults) }
+        // A quota of requests is no full disk.
+        guard status == 408 || status == 429 || !Self.saysFull(response) else {
+            throw .noSpace(request.line, faults: faults)
+        }
         switch status {
         case 403: throw .denied(request.line, faults: faults)
         case 408, 429:
@@ -58,17 +61,7 @@ extension RegistryConnection {
     }
 
     /// The reasons that an answer gives.
-    func faults(of response: Response) -> [Fault] { Fault.reading(response.body).map { redacted($0) } }
-
-    /// The fault without any secret of ours that the registry may have repeated.
-    private func redacted(_ fault: Fault) -> Fault {
-        guard let credentials = registry.options.credentials, !credentials.password.isEmpty else { return fault }
-        let secrets = [credentials.password, registry.basicAuthorization.map { String($0.dropFirst(6)) } ?? ""]
-        let clean: (String) -> String = { text in
-            secrets.reduce(text) { $1.isEmpty ? $0 : $0.replacing($1, with: "…") }
-        }
-        return Fault(code: clean(fault.code), message: clean(fault.message), detail: fault.detail.map(clean))
-    }
+    func faults(of response: Response) -> [Fault] { Fault.reading(response.body, hiding: registry.secrets) }
 }
 
 extension Request {

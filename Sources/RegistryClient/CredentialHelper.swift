@@ -17,12 +17,15 @@ package enum CredentialHelper {
 
     /// The login that the helper `name` keeps under `key`; `nil` when it has none. Throws `DockerConfigError.helper`, which
     /// holds nothing of what the program printed.
-    package static func credentials(_ name: String, for key: String) throws(DockerConfigError) -> Credentials? {
+    /// `isCancelled` is asked while the program runs.
+    package static func credentials(
+        _ name: String, for key: String, isCancelled: () -> Bool = { false }
+    ) throws(DockerConfigError) -> Credentials? {
         let program = "docker-credential-" + name
         do throws(HelperFault) {
             guard name.wholeMatch(of: /[A-Za-z0-9._-]{1,100}/) != nil else { throw .badName }
             guard let path = path(of: program) else { throw .notFound }
-            let (status, output) = try run(path, key: key)
+            let (status, output) = try run(path, key: key, isCancelled)
             guard status == 0 else {
                 if String(decoding: output, as: UTF8.self).contains("credentials not found") { return nil }
                 throw .failed(status: status)
@@ -50,7 +53,9 @@ package enum CredentialHelper {
         return unsafe String(cString: value)
     }
 
-    private static func run(_ path: String, key: String) throws(HelperFault) -> (status: Int32, output: [UInt8]) {
+    private static func run(
+        _ path: String, key: String, _ isCancelled: () -> Bool
+    ) throws(HelperFault) -> (status: Int32, output: [UInt8]) {
         // The key fits into the pipe, so that nothing waits for a helper that doesn't read it.
         guard key.utf8.count <= 4096, let input = Pipe(), let output = Pipe() else { throw .notStarted }
         input.write(Array(key.utf8))
@@ -58,7 +63,12 @@ package enum CredentialHelper {
         input.closeBoth()
         output.closeWriting()
         defer { output.closeBoth() }
-        return try child.finish(reading: output.reading, limit: outputLimit, seconds: patience)
+        let end = ContinuousClock.now + .seconds(patience)
+        return try child.finish(reading: output.reading) { (count: Int) throws(HelperFault) in
+            guard count <= outputLimit else { throw .tooMuch }
+            guard .now < end else { throw .tookTooLong }
+            guard !isCancelled() else { throw .interrupted }
+        }
     }
 
     private static func start(_ path: String, input: Int32, output: Int32) throws(HelperFault) -> HelperProcess {
@@ -95,6 +105,7 @@ package enum HelperFault: Error, Equatable {
     case failed(status: Int32)
     case tookTooLong
     case tooMuch
+    case interrupted
     case unreadable
 }
 
@@ -107,6 +118,7 @@ extension HelperFault: CustomStringConvertible {
         case .failed(let status): "failed with status \(status)"
         case .tookTooLong: "gave no answer in \(Int(CredentialHelper.patience)) seconds"
         case .tooMuch: "gave too long an answer"
+        case .interrupted: "was ended with this command"
         case .unreadable: "gave an answer that can't be read"
         }
     }
@@ -116,27 +128,33 @@ extension HelperFault: CustomStringConvertible {
 private struct HelperProcess {
     let id: pid_t
 
-    /// Reads until the helper's end; kills it where it says too much or takes too long.
+    /// Reads until the helper's end. `check` is given the number of bytes so far, after each piece and each wait; where it
+    /// throws, the helper is killed, with what it has started.
     func finish(
-        reading output: Int32, limit: Int, seconds: Double
+        reading output: Int32, _ check: (Int) throws(HelperFault) -> Void
     ) throws(HelperFault) -> (status: Int32, output: [UInt8]) {
-        let end = ContinuousClock.now + .seconds(seconds)
         var bytes: [UInt8] = []
-        while true {
-            let status = self.status()
-            while let piece = HelperProcess.piece(of: output) { bytes += piece }  // what is there now
-            if let status { return (status, bytes) }
-            guard bytes.count <= limit else { throw killed(.tooMuch) }
-            guard ContinuousClock.now < end else { throw killed(.tookTooLong) }
-            usleep(5000)
+        do throws(HelperFault) {
+            while true {
+                let status = self.status()
+                while let piece = HelperProcess.piece(of: output) {  // what is there now
+                    bytes += piece
+                    try check(bytes.count)
+                }
+                if let status { return (status, bytes) }
+                try check(bytes.count)
+                usleep(5000)
+            }
+        } catch {
+            end()
+            throw error
         }
     }
 
-    private func killed(_ fault: HelperFault) -> HelperFault {
+    private func end() {
         _ = kill(-id, SIGKILL)
         var raw: Int32 = 0
         _ = unsafe waitpid(id, &raw, 0)
-        return fault
     }
 
     private func status() -> Int32? {

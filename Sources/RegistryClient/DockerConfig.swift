@@ -12,7 +12,9 @@ package enum DockerConfig {
     /// can't be read, and what `helper` throws.
     package static func credentials(
         for endpoint: Endpoint, configJSON bytes: Data,
-        helper: Helper = CredentialHelper.credentials
+        helper: Helper = { (name: String, key: String) throws(DockerConfigError) in
+            try CredentialHelper.credentials(name, for: key)
+        }
     ) throws(DockerConfigError) -> Credentials? {
         let document: Document
         do {

@@ -18,6 +18,9 @@ struct EasyHandle: ~Copyable {
     /// Bytes a second below which a download is cut; the next attempt goes on where it ended.
     private static let slowestDownload: Int64 = 64 << 10
 
+    /// Seconds; libcurl counts milliseconds in 32 bits.
+    private static let longestTimeout = 2_000_000
+
     private static let isReady = dray_curl_global_init() == CURLE_OK
 
     init() {
@@ -110,10 +113,15 @@ extension EasyHandle {
         set(CURLOPT_TCP_NODELAY, 1)
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_CONNECTTIMEOUT, request.isCleanUp ? 5 : 30)
-        set(CURLOPT_LOW_SPEED_LIMIT, 1)
-        set(CURLOPT_LOW_SPEED_TIME, options.stallSeconds + Int(size / EasyHandle.slowestDigest))
+        let patience = options.stallSeconds + Int(size / EasyHandle.slowestDigest)
+        set(CURLOPT_LOW_SPEED_LIMIT, Int(options.lowestSpeed))
+        set(CURLOPT_LOW_SPEED_TIME, patience)
         set(CURLOPT_UPLOAD_BUFFERSIZE, EasyHandle.uploadBuffer)
-        guard size == 0 else { return }
+        guard size == 0 else {
+            // Bytes that come in bursts, just often enough, have an end too.
+            let seconds = patience + Int(clamping: size / options.lowestSpeed)
+            return set(CURLOPT_TIMEOUT, min(seconds, EasyHandle.longestTimeout))
+        }
         if let sink = request.sink {
             set(CURLOPT_TIMEOUT, 5 * options.stallSeconds + Int(sink.size / EasyHandle.slowestDownload))
             return
@@ -131,7 +139,7 @@ extension EasyHandle {
 
     private func setTLS(_ options: RegistryOptions, _ request: Request) {
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        if let file = options.caCertificate {
+        if let file = request.isOurs ? options.caCertificate : options.tokenHostCertificate {
             set(CURLOPT_CAINFO, file)
             unsafe dray_curl_set_string(curl, CURLOPT_CAPATH, nil)  // the system's authorities don't count then
         }

@@ -16,15 +16,20 @@ package struct Fault: Sendable, Hashable {
     }
 
     /// Reads an error's body in the four shapes that registries send: a list under `errors`, one bare object, text,
-    /// nothing.
-    static func reading(_ body: [UInt8]) -> [Fault] {
+    /// nothing. `secrets` are left out, before anything is cut: half a secret would not be found.
+    static func reading(_ body: [UInt8], hiding secrets: [String] = []) -> [Fault] {
         let decoder = JSONDecoder()
         if let list = try? decoder.decode(ListDocument.self, from: Data(body)) {
-            return list.errors.prefix(20).map(\.fault)
+            return list.errors.prefix(20).map { $0.fault(hiding: secrets) }
         }
-        if let one = try? decoder.decode(FaultDocument.self, from: Data(body)) { return [one.fault] }
-        let text = printable(String(decoding: body.prefix(2000), as: UTF8.self))
+        if let one = try? decoder.decode(FaultDocument.self, from: Data(body)) { return [one.fault(hiding: secrets)] }
+        let text = shown(String(decoding: body, as: UTF8.self), hiding: secrets)
         return text.isEmpty ? [] : [Fault(code: "", message: text)]
+    }
+
+    private static func shown(_ text: String, hiding secrets: [String]) -> String {
+        let clean = secrets.reduce(text) { $1.isEmpty ? $0 : $0.replacing($1, with: "…") }
+        return printable(String(clean.prefix(2000)))
     }
 
     /// Printable text of at most 300 characters in one line, URL queries left out.
@@ -39,18 +44,23 @@ package struct Fault: Sendable, Hashable {
     }
 
     private struct FaultDocument: Decodable {
-        var fault: Fault
+        let code: String
+        let message: String?
+        let detail: String?
 
         private enum Key: CodingKey { case code, message, detail }
 
         init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: Key.self)
-            let code = try container.decode(String.self, forKey: .code)
-            let message = try? container.decode(String.self, forKey: .message)
-            let detail = try? container.decode(String.self, forKey: .detail)
-            fault = Fault(
-                code: Fault.printable(code), message: Fault.printable(message ?? ""),
-                detail: detail.map(Fault.printable))
+            code = try container.decode(String.self, forKey: .code)
+            message = try? container.decode(String.self, forKey: .message)
+            detail = try? container.decode(String.self, forKey: .detail)
+        }
+
+        func fault(hiding secrets: [String]) -> Fault {
+            Fault(
+                code: shown(code, hiding: secrets), message: shown(message ?? "", hiding: secrets),
+                detail: detail.map { shown($0, hiding: secrets) })
         }
     }
 }

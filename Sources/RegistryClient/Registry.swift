@@ -8,12 +8,22 @@ package final class Registry: Sendable {
     package let endpoint: Endpoint
     package let options: RegistryOptions
     private let login = Mutex(Login())
-    private let known = Mutex((habits: RegistryHabits(), traffic: Traffic()))
+    private let known = Mutex(Known())
+    /// Until when the registry wants no requests (429 with `Retry-After`).
+    private let pauseEnd = Mutex<ContinuousClock.Instant?>(nil)
     let rateLimit: RateLimit?
 
     private struct Login {
         var method = LoginMethod.unknown
         var tokens: [TokenKey: Token] = [:]
+        /// Tokens that were given out and replaced since, the newest last.
+        var oldTokens: [String] = []
+    }
+
+    private struct Known {
+        var habits = RegistryHabits()
+        var traffic = Traffic()
+        var hasAnswered = false
     }
 
     private struct TokenKey: Hashable {
@@ -49,6 +59,31 @@ package final class Registry: Sendable {
 
     func count(_ change: (inout Traffic) -> Void) { known.withLock { change(&$0.traffic) } }
 
+    /// Whether any answer ever came.
+    var hasAnswered: Bool { known.withLock { $0.hasAnswered } }
+
+    func noteAnswer() { known.withLock { $0.hasAnswered = true } }
+
+    /// Has all connections wait: a registry that limits requests counts them all together. Returns the end of this pause,
+    /// for `endPause`.
+    @discardableResult
+    func pause(for delay: Duration) -> ContinuousClock.Instant {
+        let end = ContinuousClock.now + delay
+        pauseEnd.withLock { $0 = max($0 ?? end, end) }
+        return end
+    }
+
+    /// Ends the pause that was to end then; a longer one goes on.
+    func endPause(_ end: ContinuousClock.Instant) { pauseEnd.withLock { if $0 == end { $0 = nil } } }
+
+    /// Waits until the registry wants requests again. Throws `cancelled`.
+    func waitForPause() throws(RegistryError) {
+        while let end = pauseEnd.withLock({ $0 }) {
+            guard options.retry.wait(end - .now, unless: options.isCancelled) else { throw .cancelled }
+            endPause(end)
+        }
+    }
+
     /// How the registry wants requests to be authorised, as far as it has said so.
     var method: LoginMethod {
         get { login.withLock { $0.method } }
@@ -70,7 +105,20 @@ package final class Registry: Sendable {
 
     /// Keeps a token for all connections; `nil` forgets it.
     func keep(_ token: Token?, of service: TokenService, for scopes: [String]) {
-        login.withLock { $0.tokens[TokenKey(realm: service.realm, scopes: scopes)] = token }
+        login.withLock { login in
+            let key = TokenKey(realm: service.realm, scopes: scopes)
+            let old = login.tokens[key]
+            login.tokens[key] = token
+            if let old { login.oldTokens = login.oldTokens.suffix(100) + [old.text] }
+        }
+    }
+
+    /// What must never be shown, longest first: the login in the forms that it is sent in, and the tokens got for it.
+    var secrets: [String] {
+        var secrets = login.withLock { $0.tokens.values.map(\.text) + $0.oldTokens }
+        if let password = options.credentials?.password { secrets += [password, Target.escaped(password)] }
+        if let basicAuthorization { secrets.append(String(basicAuthorization.dropFirst("Basic ".count))) }
+        return Set(secrets).subtracting([""]).sorted { $0.utf8.count > $1.utf8.count }
     }
 }
 

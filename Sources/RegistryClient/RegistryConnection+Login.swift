@@ -33,6 +33,15 @@ extension RegistryConnection {
         throw refusedLogin(request)
     }
 
+    /// What a 401 after a login means: a token that is good, and not for this, is a matter of permission (RFC 6750, 3.1).
+    func refusal(of authorization: String?, _ response: Response, _ request: Request) -> RegistryError {
+        let lacksScope = response.challenges.contains { $0.parameters["error"] == "insufficient_scope" }
+        guard lacksScope, authorization != nil, registry.options.credentials != nil else {
+            return refusedLogin(request)
+        }
+        return .denied(request.line, faults: faults(of: response))
+    }
+
     /// Who was refused, if anybody.
     func refusedLogin(_ request: Request) -> RegistryError {
         guard let user = registry.options.credentials?.username else { return .loginRequired(request.line) }
@@ -41,14 +50,25 @@ extension RegistryConnection {
 
     private func bearer(_ service: TokenService, _ scopes: [String]) throws(RegistryError) -> String {
         if let token = registry.token(of: service, for: scopes) { return "Bearer " + token.text }
-        let token = try fetchToken(service, scopes)
+        let token = try fetchToken(service, scopes, orAll: true)
         registry.keep(token, of: service, for: scopes)
         return "Bearer " + token.text
     }
 
-    private func fetchToken(_ service: TokenService, _ scopes: [String]) throws(RegistryError) -> Token {
+    /// `orAll`: Quay's service answers 400 where `delete` is asked for by name, and knows `*`.
+    private func fetchToken(
+        _ service: TokenService, _ scopes: [String], orAll: Bool
+    ) throws(RegistryError) -> Token {
         let request = tokenRequest(service, scopes)
-        let response = try persistently { () throws(RegistryError) in try answer(to: request) }
+        let response: Response
+        do throws(RegistryError) {
+            response = try persistently { () throws(RegistryError) in try answer(to: request) }
+        } catch {
+            guard orAll, case .refused(_, status: 400, _) = error, scopes.contains(where: \.asksForDeletion) else {
+                throw error
+            }
+            return try fetchToken(service, scopes.map(\.askingForAll), orAll: false)
+        }
         guard response.status == 200, let token = Token(reading: response.body) else {
             throw unexpected(response, request, "a token")
         }

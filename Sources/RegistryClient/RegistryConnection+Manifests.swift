@@ -82,6 +82,7 @@ extension RegistryConnection {
     ) throws(RegistryError) -> ManifestReceipt {
         var request = self.request("PUT", .manifest(repository, reference), .bytes([UInt8](bytes)))
         request.headers = [("Content-Type", mediaType)]
+        request.grace = .seconds(registry.options.graceSeconds)
         var attempts = Attempts(registry)
         while true {
             switch try attempt(request, scopes: [.push(repository)]) {
@@ -139,6 +140,10 @@ extension String {
     static func pull(_ repository: String) -> String { "repository:\(repository):pull" }
     static func push(_ repository: String) -> String { "repository:\(repository):pull,push" }
     static func delete(_ repository: String) -> String { "repository:\(repository):pull,push,delete" }
+
+    var asksForDeletion: Bool { hasSuffix(":pull,push,delete") }
+    /// The scope with every action in place of those that it names for deletion.
+    var askingForAll: String { asksForDeletion ? dropLast("pull,push,delete".count) + "*" : self }
 }
 
 extension Response {

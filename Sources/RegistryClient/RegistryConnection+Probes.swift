@@ -8,6 +8,8 @@ package enum Permission: String, Sendable {
     case allowed, denied
     /// The answer allows no conclusion, for example where the repository must be made first.
     case unknown
+    /// The registry took the question for content. What came of it was removed; ask it no more such questions.
+    case stored
 }
 
 // Questions that change nothing.
@@ -55,10 +57,12 @@ extension RegistryConnection {
         let request = self.request("GET", Target(path))
         let response: Response
         do throws(RegistryError) {
-            response = try send(request, scopes: [])
+            // A gateway answers 502 for paths that it doesn't know: what the ping says counts.
+            response = try persistently(atMost: 3) { () throws(RegistryError) in try attempt(request, scopes: []) }
         } catch {
             switch error {
-            case .refused, .denied, .loginRequired, .loginRefused, .redirected, .answerTooLarge: return nil
+            case .refused, .denied, .loginRequired, .loginRefused, .redirected, .answerTooLarge, .unavailable:
+                return nil
             default: throw error
             }
         }
@@ -66,15 +70,19 @@ extension RegistryConnection {
     }
 
     /// Whether this login may write new tags and blobs in a repository. Asks with a manifest of a type and a size that no
-    /// registry takes; the login is checked before that. Not for a repository that must not be named yet.
+    /// registry takes; the login is checked before that. Only of a registry whose kind `permitsQuestions`, and not for a
+    /// repository that must not be named yet.
     package func mayCreate(_ repository: String) throws(RegistryError) -> Permission {
-        try permission(toPut: "dray-probe", in: repository)
+        let request = emptyManifest(repository, RegistryConnection.probeTag)
+        let permission = try permission(request, repository)
+        if permission == .stored { try removeProbe(repository) }
+        return permission
     }
 
-    /// Whether this login may write over `tag`, which exists: Zot tells that apart. Ask `mayCreate` first, and this only
-    /// where that was answered: then the registry has shown that it refuses such a manifest.
+    /// Whether this login may write over `tag`, which exists: Zot tells that apart. Only where `mayCreate` was answered
+    /// `allowed` in the same folder: then the registry has shown that it refuses such a manifest.
     package func mayUpdate(_ repository: String, _ tag: String) throws(RegistryError) -> Permission {
-        try permission(toPut: tag, in: repository)
+        try permission(emptyManifest(repository, tag), repository)
     }
 
     /// Whether this login may delete in a repository: asks to delete a digest that nobody has. `denied` too where the
@@ -89,31 +97,43 @@ extension RegistryConnection {
         }
     }
 
-    /// Whether the registry lacks Docker's manifest types (Zot without `http.compat: ["docker2s2"]`). Asks with an empty
-    /// manifest in a repository whose name no file system takes.
+    /// Whether Zot lacks Docker's manifest types (without `http.compat: ["docker2s2"]`). Asks with an empty manifest in a
+    /// repository whose name no file system takes.
     package func refusesDockerManifests() throws(RegistryError) -> Bool {
         let repository = endpoint.repository(String(repeating: "d", count: 300))
-        let request = emptyManifest(repository, "dray-probe", mediaType: MediaType.dockerManifest)
-        return try status(of: request, [.push(repository)]) == 415
+        let request = emptyManifest(repository, RegistryConnection.probeTag, mediaType: MediaType.dockerManifest)
+        let status = try status(of: request, [.push(repository)])
+        if let status, 200..<300 ~= status { try removeProbe(repository) }
+        return status == 415
     }
 
-    private func permission(toPut tag: String, in repository: String) throws(RegistryError) -> Permission {
-        let request = emptyManifest(repository, tag, mediaType: "application/vnd.dray.probe")
-        return switch try status(of: request, [.push(repository)]) {
+    private static let probeTag = "dray-probe"
+
+    private func permission(_ request: Request, _ repository: String) throws(RegistryError) -> Permission {
+        switch try status(of: request, [.push(repository)]) {
         case 401, 403, 405: .denied
         case 400, 413, 415, 422: .allowed
+        case .some(200..<300): .stored
         default: .unknown
         }
     }
 
-    private func emptyManifest(_ repository: String, _ tag: String, mediaType: String) -> Request {
+    private func removeProbe(_ repository: String) throws(RegistryError) {
+        let request = self.request("DELETE", .manifest(repository, RegistryConnection.probeTag))
+        _ = try status(of: request, [.delete(repository)])  // whoever may not remove it can do no more
+    }
+
+    private func emptyManifest(
+        _ repository: String, _ tag: String, mediaType: String = "application/vnd.dray.probe"
+    ) -> Request {
         var request = self.request("PUT", .manifest(repository, tag), .bytes([]))
         request.headers = [("Content-Type", mediaType)]
         return request
     }
 
-    /// The answer's status, refusals and 500 included; waits only for what passes.
-    private func status(of request: Request, _ scopes: [String]) throws(RegistryError) -> Int {
+    /// The answer's status, refusals and 500 included; waits only for what passes. `nil` where the token service, not the
+    /// registry, refused.
+    private func status(of request: Request, _ scopes: [String]) throws(RegistryError) -> Int? {
         var attempts = Attempts(registry)
         do throws(RegistryError) {
             while true {
@@ -126,7 +146,8 @@ extension RegistryConnection {
             }
         } catch {
             switch error {
-            case .refused(_, let status, _), .redirected(_, let status): return status
+            case .refused(let line, let status, _), .redirected(let line, let status):
+                return line == request.line ? status : nil
             case .denied: return 403
             case .loginRequired, .loginRefused: return 401
             default: throw error

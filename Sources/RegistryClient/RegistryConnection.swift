@@ -41,8 +41,10 @@ package final class RegistryConnection {
     }
 
     /// Attempts something that streams no body until there is an answer.
-    func persistently(_ attempt: () throws(RegistryError) -> Outcome) throws(RegistryError) -> Response {
-        var attempts = Attempts(registry)
+    func persistently(
+        atMost limit: Int = .max, _ attempt: () throws(RegistryError) -> Outcome
+    ) throws(RegistryError) -> Response {
+        var attempts = Attempts(registry, limit: limit)
         while true {
             switch try attempt() {
             case .answer(let response): return response
@@ -54,6 +56,7 @@ package final class RegistryConnection {
 
     /// Sends a request once, or twice when it has to log in first.
     func attempt(_ request: Request, scopes: [String]) throws(RegistryError) -> Outcome {
+        try registry.waitForPause()
         var authorization = try currentAuthorization(for: scopes)
         for isLast in [false, true] {
             var authorized = request
@@ -61,7 +64,7 @@ package final class RegistryConnection {
             switch transfer(authorized) {
             case .failure(let failure): return try outcome(of: failure, request)
             case .success(let response) where response.status == 401:
-                guard !isLast else { throw refusedLogin(request) }
+                guard !isLast else { throw refusal(of: authorization, response, request) }
                 authorization = try newAuthorization(after: response, refused: authorization, request, scopes)
             case .success(let response): return try outcome(of: response, request)
             }
@@ -82,7 +85,9 @@ package final class RegistryConnection {
             registry.count { $0.add(request, bodyBytes: transfer.bodyBytes) }
         }
         do throws(TransferFailure) {
-            return .success(try easy.perform(request, transfer, registry.options))
+            let response = try easy.perform(request, transfer, registry.options)
+            registry.noteAnswer()
+            return .success(response)
         } catch {
             return .failure(error)
         }
@@ -96,24 +101,6 @@ enum Outcome {
     case passing(RegistryError, retryAfter: Duration?)
     /// The body could not be read.
     case body(any Error)
-}
-
-/// Counts the attempts at one thing and waits between them.
-struct Attempts {
-    private let registry: Registry
-    private var count = 0
-
-    init(_ registry: Registry) { self.registry = registry }
-
-    /// Waits before the next attempt; throws `error` after the last one.
-    mutating func wait(after error: RegistryError, _ retryAfter: Duration?) throws(RegistryError) {
-        count += 1
-        let policy = registry.options.retry
-        guard count < policy.attempts else { throw error }
-        registry.count { $0.retries += 1 }
-        let delay = policy.delay(after: count, retryAfter: retryAfter, jitter: .random(in: 0..<1))
-        guard policy.wait(delay, unless: registry.options.isCancelled) else { throw .cancelled }
-    }
 }
 
 extension Response {

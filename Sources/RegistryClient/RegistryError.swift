@@ -23,6 +23,8 @@ package enum RegistryError: Error, Equatable {
     case unreachable(RequestLine, reason: String)
     /// 429 or 5xx in every attempt.
     case unavailable(RequestLine, status: Int, faults: [Fault])
+    /// 429 or 5xx with a `Retry-After` of more than `RetryPolicy.longestRequestedDelay`.
+    case askedToWait(RequestLine, status: Int, seconds: Int64)
     /// TLS failed: the registry's certificate, ours, or the files that hold them.
     case certificate(host: String, reason: String)
     /// An https address whose port speaks no TLS.
@@ -78,7 +80,7 @@ extension RegistryError {
 
     package var kind: Kind {
         switch self {
-        case .unreachable, .unavailable: .transient
+        case .unreachable, .unavailable, .askedToWait: .transient
         case .speaksNoTLS, .wantsTLS, .certificate, .loginRequired, .loginRefused, .denied, .untrustedTokenService:
             .access
         case .credentialsInClear: .policy
@@ -107,6 +109,8 @@ extension RegistryError: CustomStringConvertible {
             "\(line): no answer (\(reason)); check that the registry runs, then run the same command again"
         case .unavailable(let line, let status, let faults):
             "\(line): the registry answered \(status)\(faults.shown) each time; run the same command again later"
+        case .askedToWait(let line, let status, let seconds):
+            "\(line): the registry answered \(status) and asks to wait \(seconds) s; run the same command again after that"
         case .certificate(let host, let reason):
             "no trusted connection to \(host): \(reason); check --ca-cert, --client-cert and the registry's certificate"
         case .speaksNoTLS(let host): "\(host): that port speaks no TLS: try http:, or the registry's https port"

@@ -12,6 +12,12 @@ package struct RegistryHabits: Sendable, Hashable, Codable {
     package var smallestChunk: Int64?
     /// What one connection sends, the registry's own work for each request included.
     package var bytesPerSecond: Double?
+    /// Whether chunks failed here for a reason that may pass, a session that went. Not kept: the next process tries again.
+    var doubtsChunks = false
+
+    private enum CodingKeys: CodingKey {
+        case takesSinglePost, takesChunks, largestRequest, smallestChunk, bytesPerSecond
+    }
 
     package init() {}
 }
@@ -30,6 +36,14 @@ extension RegistryHabits {
         bytesPerSecond = bytesPerSecond.map { $0 + (speed - $0) * weight } ?? speed
     }
 
+    var mayTakeChunks: Bool { takesChunks != false && !doubtsChunks }
+
     /// Notes that chunks failed, unless they are known to work.
-    mutating func doubtChunks() { takesChunks = takesChunks ?? false }
+    mutating func doubtChunks() { doubtsChunks = takesChunks != true }
+
+    /// Notes that the registry said that it takes no chunks, or made another blob of them; not where they are known to
+    /// work, unless `even` so.
+    mutating func refuseChunks(even known: Bool = false) {
+        if known || takesChunks == nil { takesChunks = false }
+    }
 }

@@ -20,6 +20,9 @@ package struct RegistryKind: Sendable, Hashable {
     /// only; of the others we don't know.
     package var collectsOnline: Bool { family != .distribution }
 
+    /// Whether the registry is known to refuse a manifest that is none, so that permissions can be asked for with one.
+    package var permitsQuestions: Bool { family != .other }
+
     /// Whether a tag can be written over with a manifest of another media type: Zot can since 2.1.3. `nil` where nothing
     /// is known.
     package var tagsChangeType: Bool? {

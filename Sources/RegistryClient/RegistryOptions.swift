@@ -25,8 +25,10 @@ extension Credentials: CustomStringConvertible, CustomDebugStringConvertible, Cu
 
 /// How one registry is spoken to.
 package struct RegistryOptions: Sendable {
-    /// PEM file with the only authorities to trust; `nil` for those of the system.
+    /// PEM file with the only authorities to trust for the registry's host; `nil` for those of the system.
     package var caCertificate: String?
+    /// The same for token services on other hosts.
+    package var tokenHostCertificate: String?
     /// PEM file with the certificate (and chain) that this client shows.
     package var clientCertificate: String?
     /// PEM file with the key of `clientCertificate`.
@@ -41,18 +43,25 @@ package struct RegistryOptions: Sendable {
     /// Allows credentials over `http:` to another machine.
     package var plainHTTP = false
     package var retry = RetryPolicy()
-    /// Seconds without a byte in either direction after which a transfer is given up; a closing upload gets more
-    /// (the registry reads the blob again before it answers).
+    /// Seconds below the lowest speed after which a transfer is given up; a closing upload gets more (the registry reads
+    /// the blob again before it answers).
     package var stallSeconds = 60
     /// Bytes a second that all connections together send of blobs; `nil` for no limit.
     package var limitRate: Int64?
+    /// How many connections share `limitRate`, at least 1.
+    package var connections = 4
     package var upload = UploadRules()
     /// Where upload sessions are kept for another process; `nil` where each session ends with its upload.
     package var journal: UploadJournal?
-    /// Seconds that a blob's request may still take to end after cancellation, if it looks as if it could.
+    /// Seconds that a blob's or manifest's request may still take to end after cancellation, if it looks as if it could.
     package var graceSeconds = 10
     /// Asked during transfers and waits; once true, calls end with `RegistryError.cancelled`, uploads after their grace.
     package var isCancelled: @Sendable () -> Bool = { false }
 
     package init() {}
+    /// Bytes a second that one connection may send, where there is a limit.
+    var connectionRate: Int64? { limitRate.map { max($0 / Int64(max(connections, 1)), 1) } }
+
+    /// Bytes a second below which a transfer counts as standing still.
+    var lowestSpeed: Int64 { min(1 << 10, connectionRate.map { max($0 / 16, 1) } ?? .max) }
 }

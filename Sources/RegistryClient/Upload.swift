@@ -6,6 +6,9 @@ internal import OCI
 /// Carries out what `UploadProgress` decides about one blob.
 struct Upload {
     private let blob: BlobUpload
+    /// Seconds after which registries collect what is left of an upload (docker-registry: a week, Zot: its clean-up delay).
+    private static let longestLife: Int64 = 7 * 86_400
+
     private let connection: RegistryConnection
     private let body: BodyCursor
     private var progress: UploadProgress
@@ -16,6 +19,7 @@ struct Upload {
     /// Why it fails, if it does.
     private var failure: any Error = RegistryError.cancelled
     private var retryAfter: Duration?
+    private var attempts: Attempts
 
     private var registry: Registry { connection.registry }
     private var options: RegistryOptions { registry.options }
@@ -24,17 +28,21 @@ struct Upload {
     init(_ blob: BlobUpload, on connection: RegistryConnection, _ body: BodyCursor) throws {
         (self.blob, self.connection, self.body) = (blob, connection, body)
         let options = connection.registry.options
+        attempts = Attempts(connection.registry)
         let kept = try options.journal?.find(blob.repository, blob.digest)
+        let oldest = started - Upload.longestLife
         let location = kept.flatMap { kept -> Target? in
             guard kept.repository == blob.repository, kept.digest == blob.digest, kept.size == blob.size,
-                kept.offset > 0, kept.offset <= blob.size
+                kept.offset > 0, kept.offset <= blob.size, kept.started > oldest
             else { return nil }
             return Target.uploads(blob.repository).resolving(kept.location, at: connection.endpoint)
         }
         (isKept, session) = (kept != nil, location ?? .uploads(blob.repository))
-        if let kept { started = kept.started }
+        if let kept, location != nil { started = kept.started }
         var rules = options.upload
         rules.attempts = options.retry.attempts
+        rules.refusals = min(options.retry.attempts, options.retry.fewestAttempts)
+        rules.mostPerSecond = options.connectionRate
         progress = UploadProgress(
             size: blob.size, mountFrom: blob.mountFrom, presence: blob.presence, rules: rules,
             keepsSessions: options.journal != nil, kept: location == nil ? nil : kept?.offset)
@@ -49,9 +57,10 @@ struct Upload {
             case .fail: throw failure
             default: break
             }
-            let (offset, failures) = (progress.offset, progress.failures)
+            let (offset, furthest, failures) = (progress.offset, progress.furthest, progress.failures)
             perform(action)
             try keepOrDrop(isFurther: progress.offset > offset)
+            if progress.furthest > furthest { attempts = Attempts(registry) }
             if progress.failures > failures { wait() }
         }
     }
@@ -61,14 +70,15 @@ struct Upload {
         registry.learn { progress.take(event, &$0) }
     }
 
-    /// Waits before the next action; a cancelled wait is noticed there.
+    /// Waits before the next action, or ends it where that has gone on for long enough.
     private mutating func wait() {
-        guard !progress.isEnding else { return }
-        registry.count { $0.retries += 1 }
-        let delay = options.retry.delay(
-            after: progress.failures, retryAfter: retryAfter, jitter: .random(in: 0..<1))
-        retryAfter = nil
-        _ = options.retry.wait(delay, unless: options.isCancelled)
+        guard !progress.isEnding, let error = failure as? RegistryError else { return }
+        defer { retryAfter = nil }
+        do throws(RegistryError) {
+            try attempts.wait(after: error, retryAfter)
+        } catch {
+            take(.cancelled, because: error)
+        }
     }
 
     /// What the journal throws ends the session too.
@@ -217,6 +227,7 @@ extension Upload {
             .refused(.unsupported)
         case (_, .unavailable): .busy
         case (_, .unreachable): .lost
+        case (_, .askedToWait): .failed(.usable)
         default: .failed([.access, .policy].contains(error.kind) ? .usable : .useless)
         }
     }

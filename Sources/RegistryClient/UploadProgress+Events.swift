@@ -39,9 +39,15 @@ extension UploadProgress {
     /// Counts a failure; `false` when that was one too many. A session that has bytes is left for another process.
     private mutating func mayTryAgain() -> Bool {
         failures += 1
-        guard failures >= rules.attempts else { return true }
+        guard failures >= rules.attempts || refusals >= rules.refusals else { return true }
         stop(keeping: true)
         return false
+    }
+
+    /// The same after a refusal, which time alone seldom changes.
+    private mutating func mayTryAgainRefused() -> Bool {
+        refusals += 1
+        return mayTryAgain()
     }
 
     private mutating func progress(to newOffset: Int64) {
@@ -49,7 +55,7 @@ extension UploadProgress {
         stage = .send
         guard offset > furthest else { return }
         furthest = offset
-        (failures, lostBodies, refusedChunks) = (0, 0, 0)
+        (failures, refusals, lostBodies, refusedChunks) = (0, 0, 0, 0)
     }
 
     private mutating func forget(if isGone: Bool) {
@@ -66,7 +72,9 @@ extension UploadProgress {
             habits.takesSinglePost = true
             stage = .over(.finish(.uploaded))
         default:
-            if case .put(let range) = stage, range.isEmpty, size > 0 { habits.takesChunks = true }
+            if case .put(let range) = stage, size > 0 {
+                if range.isEmpty { habits.takesChunks = true } else if chunksMadeOther { habits.refuseChunks() }
+            }
             endSession(then: .finish(.uploaded))
         }
     }
@@ -171,7 +179,7 @@ extension UploadProgress {
             guard shrink(below: range, &habits) else { return stop() }
             stage = offset > 0 ? .status(after: offset..<offset) : .cancel(then: .again)
         case .unsupported:
-            habits.takesChunks = false
+            habits.refuseChunks(even: true)
             avoidsChunks = true
             restart()
         case .other: stop()
@@ -180,7 +188,7 @@ extension UploadProgress {
             refusedChunks += 1
             if isFirst { habits.doubtChunks() }
             if isFirst || refusedChunks >= 2 { avoidsChunks = true }
-            if mayTryAgain() { restart() }
+            if mayTryAgainRefused() { restart() }
         }
     }
 
@@ -189,9 +197,9 @@ extension UploadProgress {
         forget(if: refusal == .gone)
         guard [.gone, .broken, .otherBytes].contains(refusal) else { return stop() }
         refusedChunks += 1
-        if refusal == .otherBytes { habits.doubtChunks() }
-        if refusal == .otherBytes || refusedChunks >= 2 { avoidsChunks = true }
-        guard mayTryAgain() else { return }
+        if refusal == .otherBytes { (chunksMadeOther, avoidsChunks) = (true, true) }
+        if refusedChunks >= 2 { avoidsChunks = true }
+        guard mayTryAgainRefused() else { return }
         guard refusal != .gone else { return stage = .verify(after: size..<size) }  // libcurl may have sent it twice
         restart()
     }
@@ -199,13 +207,13 @@ extension UploadProgress {
     private mutating func refuseWhole(_ range: Range<Int64>, _ refusal: Refusal, _ habits: inout RegistryHabits) {
         switch refusal {
         case .tooLarge:
-            guard !avoidsChunks, habits.takesChunks != false, shrink(below: range, &habits) else {
+            guard !avoidsChunks, habits.mayTakeChunks, shrink(below: range, &habits) else {
                 return stop()
             }
             restart()
         case .gone, .broken:
             forget(if: refusal == .gone)
-            if mayTryAgain() { restart() }
+            if mayTryAgainRefused() { restart() }
         case .unsupported, .otherBytes, .other: stop()
         }
     }

@@ -3,7 +3,8 @@
 /// How one blob gets into a registry with as few requests as possible, decided one step at a time, without I/O.
 ///
 /// The caller carries `next` out, gives what came of it to `take`, and so on until `finish` or `fail`. Nothing is tried
-/// more often than `UploadRules.attempts` without progress, which is an offset that was never reached before.
+/// more often than `UploadRules.attempts`, or refused more often than `UploadRules.refusals`, without progress, which is
+/// an offset that was never reached before.
 struct UploadProgress: Hashable {
     enum Action: Hashable {
         /// `HEAD` of the blob: 200 with its size, or not.
@@ -105,8 +106,9 @@ struct UploadProgress: Hashable {
     var hasSession = false
     /// Bytes that the session has acknowledged.
     var offset: Int64 = 0
-    /// Failures in a row without progress.
+    /// Failures in a row without progress, and how many of them were the registry's own answer about a session.
     var failures = 0
+    var refusals = 0
 
     /// The highest offset of all sessions.
     var furthest: Int64 = 0
@@ -122,6 +124,8 @@ struct UploadProgress: Hashable {
     var hasMounted = false
     var avoidsSinglePost = false
     var avoidsChunks = false
+    /// Whether chunks that were all taken made another blob.
+    var chunksMadeOther = false
 
     /// `kept`: the offset of a session that an earlier process left open.
     init(
@@ -176,7 +180,7 @@ struct UploadProgress: Hashable {
     private func sending(_ habits: RegistryHabits) -> Stage {
         guard offset < size else { return .put(size..<size) }
         let bounds = rules.sizes(habits, limit: limit)
-        let mayChunk = habits.takesChunks != false && !avoidsChunks
+        let mayChunk = habits.mayTakeChunks && !avoidsChunks
         if offset == 0 && (!mayChunk || size <= bounds.whole) { return .put(0..<size) }
         return .patch(offset..<offset + min(size - offset, bounds.chunk))
     }
@@ -197,14 +201,23 @@ package struct UploadRules: Sendable, Hashable {
     package var largestRequest: Int64?
     /// The largest blob, in bytes, that costs no more to send than to ask for.
     package var unaskedLimit: Int64 = 64 << 10
-    /// How often something is tried at most without progress; `RetryPolicy.attempts`.
+    /// Bytes a second that one connection may send, where the user sets a limit.
+    var mostPerSecond: Int64?
+    /// How often something is tried at most without progress; the caller ends it earlier by the time that it takes.
     var attempts = 5
+    /// How often the registry may refuse what belongs to a session without progress.
+    var refusals = 5
+
+    /// Bytes of the smallest chunk where the rate is limited.
+    private static let smallestLimited: Int64 = 64 << 10
 
     package init() {}
 
     /// The smallest chunk, in bytes, that a registry of these habits takes.
     func floor(_ habits: RegistryHabits) -> Int64 {
-        max(min(smallestChunk, largestRequest ?? .max), habits.smallestChunk ?? 0)
+        let inTime = mostPerSecond.map { Int64(Double($0) * requestSeconds) } ?? .max
+        let smallest = min(smallestChunk, max(inTime, UploadRules.smallestLimited))
+        return max(min(smallest, largestRequest ?? .max), habits.smallestChunk ?? 0)
     }
 
     /// The most bytes of one request to a registry of these habits.
@@ -216,7 +229,9 @@ package struct UploadRules: Sendable, Hashable {
     func sizes(_ habits: RegistryHabits, limit: Int64) -> (whole: Int64, chunk: Int64) {
         let most = min(limit, most(habits))
         let floor = floor(habits)
-        let inTime = habits.bytesPerSecond.map { Int64(min(max($0 * requestSeconds, 0), 1e15)) } ?? firstChunk
+        let speed = [habits.bytesPerSecond, mostPerSecond.map(Double.init)].compactMap(\.self).min()
+        let measured = speed.map { Int64(min(max($0 * requestSeconds, 0), 1e15)) }
+        let inTime = min(measured ?? .max, habits.bytesPerSecond == nil ? firstChunk : .max)
         let chunk = min(max(inTime, floor), max(largestChunk, floor), most)
         return (min(max(inTime, floor), most), max(chunk, min(floor, most), 1))
     }

@@ -72,6 +72,7 @@ package final class WebService {
         } catch {
             return try error.outcome(request)
         }
+        registry.noteAnswer()
         switch response.status {
         case 300..<400: throw .redirected(request.line, status: response.status)
         case 408, 429, 500...:

@@ -92,6 +92,7 @@ struct ConnectionOptions: ParsableArguments {
         for (option, file) in files { try file?.mustExist(as: option) }
         var options = RegistryOptions()
         options.caCertificate = access.caCertificate
+        options.tokenHostCertificate = access.pinsRegistry ? nil : access.caCertificate
         (options.clientCertificate, options.clientKey) = (access.clientCertificate, access.clientKey)
         (options.plainHTTP, options.tokenHosts) = (access.plainHTTP, access.tokenHosts)
         options.proxy = try access.proxy.map(ConnectionOptions.proxy)
@@ -115,7 +116,10 @@ struct ConnectionOptions: ParsableArguments {
         }
         let file = access.dockerConfig.map { FilePath($0) } ?? ConnectionOptions.standardDockerConfig
         guard try access.dockerConfig != nil || file.exists() else { return nil }
-        return try DockerConfig.credentials(for: endpoint, configJSON: Data(file.contents(limit: 1 << 20)))
+        return try DockerConfig.credentials(for: endpoint, configJSON: Data(file.contents(limit: 1 << 20))) {
+            (name: String, key: String) throws(DockerConfigError) in
+            try CredentialHelper.credentials(name, for: key) { Interruption.isRequested }
+        }
     }
 
     private func password(_ file: String?) throws -> String {
@@ -131,7 +135,8 @@ struct ConnectionOptions: ParsableArguments {
         return try file.firstLine()
     }
 
-    private static var standardDockerConfig: FilePath {
+    /// Where `docker login` leaves logins.
+    static var standardDockerConfig: FilePath {
         let folder = variable("DOCKER_CONFIG").map { FilePath($0) }
         return (folder ?? FilePath(variable("HOME") ?? ".").appending(".docker")).appending("config.json")
     }

@@ -142,7 +142,7 @@ struct TargetOptions: ParsableArguments {
             StandardError.print("warning: the registry's certificate is not checked (--insecure-skip-tls-verify)")
         }
         options.skipTLSVerify = insecureSkipTlsVerify
-        options.limitRate = limitRate.map { Int64($0.bytes) }
+        (options.limitRate, options.connections) = (limitRate.map { Int64($0.bytes) }, jobs)
         options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
         var target = try RegistryTarget(endpoint, options, state: state)
         if let delay = access.gcDelay { target.gcDelay = Double(delay) }

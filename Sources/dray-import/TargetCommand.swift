@@ -23,9 +23,9 @@ struct AddTarget: Command {
         discussion: """
             Shows the certificates of an https registry and asks whether the topmost is the one that its administrator \
             named; with --fingerprint, which is required without a terminal, the comparison is done here, and the \
-            certificate of that fingerprint is trusted. With --ca-cert nothing is asked. Then connects, logs in and asks \
-            what the login may do, without a change; says which of certificate, login and permission fails (15). Keeps \
-            where the password is, never the password.
+            certificate of that fingerprint is trusted. With --ca-cert or --system-ca nothing is asked. Then connects, \
+            logs in and asks what the login may do, without a change; says which of certificate, login and permission \
+            fails (15). Keeps where the password is, never the password.
 
             \(exitCodeHelp([.refused, .registryRefused, .noSpace]))
             """)
@@ -36,6 +36,7 @@ struct AddTarget: Command {
         help: ArgumentHelp(
             "The SHA-256 of the certificate to trust; case, spaces and colons don't matter.", valueName: "hex"))
     var fingerprint: String?
+    @Flag(help: "Trust the system's authorities, and compare nothing.") var systemCa = false
     @OptionGroup var connection: ConnectionOptions
     @Option(
         help: ArgumentHelp(
@@ -46,8 +47,8 @@ struct AddTarget: Command {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard fingerprint == nil || connection.caCert == nil else {
-            throw ValidationError("--fingerprint and --ca-cert both say whom to trust: give one")
+        guard [fingerprint != nil, connection.caCert != nil, systemCa].count(where: { $0 }) <= 1 else {
+            throw ValidationError("--fingerprint, --ca-cert and --system-ca each say whom to trust: give one")
         }
         guard gcDelay.map({ $0 > 0 }) ?? true else { throw ValidationError("--gc-delay takes 1 second or more") }
     }
@@ -57,26 +58,41 @@ struct AddTarget: Command {
         let endpoint = try Endpoint(parsing: address)
         guard SavedTarget.isName(name) else { throw TargetError.badName(name) }
         guard try !site.hasTarget(name) else { throw TargetError.exists(name) }
-        var access = try connection.access.withAbsolutePaths()
+        var access = connection.access
         access.gcDelay = gcDelay
-        var options = try connection.options(access, for: endpoint)
+        let options = try connection.options(access, for: endpoint)
+        if options.credentials != nil, access.username == nil, access.dockerConfig == nil {
+            access.dockerConfig = ConnectionOptions.standardDockerConfig.string
+        }
         let pin = try pin(endpoint, options)
+        let lock = try site.lock()
+        defer { withExtendedLifetime(lock) {} }
+        guard try !site.hasTarget(name) else { throw TargetError.exists(name) }  // another may have added it meanwhile
         do {
-            if let pin {
-                try site.keepAuthority(pin.pem, of: name)
-                access.caCertificate = try site.authorityFile(of: name).absolute().string
-                options.caCertificate = access.caCertificate
-            }
-            let check = try TargetCheck(try Registry(endpoint, options))
-            if connection.passwordStdin { access.username = nil }
-            let target = try SavedTarget(
-                name, address: endpoint.description, access, pinsServer: pin?.isServers ?? false)
-            try site.keep(target)
-            return outcome(target, check)
+            return try add(endpoint, access.withAbsolutePaths(), options, pin)
         } catch {
             try site.removeTarget(name)
             throw error
         }
+    }
+
+    private func add(
+        _ endpoint: Endpoint, _ given: TargetAccess, _ givenOptions: RegistryOptions, _ pin: Pin?
+    ) throws -> Outcome {
+        let site = state.site
+        var (access, options) = (given, givenOptions)
+        if let pin {
+            try site.keepAuthority(pin.pem, of: name)
+            access.caCertificate = try site.authorityFile(of: name).absolute().string
+            access.pinsRegistry = !pin.isGiven
+            options.caCertificate = access.caCertificate
+        }
+        let check = try TargetCheck(try Registry(endpoint, options))
+        if connection.passwordStdin { access.username = nil }
+        let target = try SavedTarget(
+            name, address: endpoint.description, access, pinsServer: pin?.isServers ?? false)
+        try site.keep(target)
+        return outcome(target, check)
     }
 
     /// The login again, where it can't be kept.
@@ -109,19 +125,24 @@ struct AddTarget: Command {
 
     private struct Pin {
         let pem: [UInt8]
-        let isServers: Bool
+        /// Whether it is the server's own certificate, no authority.
+        var isServers = false
+        /// Whether it came with --ca-cert, and not from the registry.
+        var isGiven = false
     }
 
-    /// What is trusted from now on; `nil` without TLS.
+    /// What is trusted from now on; `nil` without TLS, and where the system's authorities are.
     private func pin(_ endpoint: Endpoint, _ options: RegistryOptions) throws -> Pin? {
         guard endpoint.scheme == .https else {
-            guard fingerprint == nil, connection.caCert == nil else {
-                throw UsageError("an http: registry shows no certificate; leave --fingerprint and --ca-cert out")
+            guard fingerprint == nil, connection.caCert == nil, !systemCa else {
+                throw UsageError(
+                    "an http: registry shows no certificate; leave --fingerprint, --ca-cert and --system-ca out")
             }
             return nil
         }
+        guard !systemCa else { return nil }
         if let file = connection.caCert {
-            return Pin(pem: try FilePath(file).contents(limit: 1 << 20), isServers: false)
+            return Pin(pem: try FilePath(file).contents(limit: 1 << 20), isGiven: true)
         }
         var typed: Digest?
         if let fingerprint {
@@ -165,14 +186,14 @@ struct AddTarget: Command {
         guard StandardInput.isTerminal, output.output == .text else {
             throw UsageError(
                 "there is no terminal to ask on: give the SHA-256 of the certificate that the registry's administrator named, "
-                    + "with --fingerprint HEX, or the authority with --ca-cert FILE")
+                    + "with --fingerprint HEX, or the authority with --ca-cert FILE, or --system-ca")
         }
         StandardError.print(
             """
             Compare every digit of the last one with what the registry's administrator gave you by another way.
-            Is it the same? Type y to trust it from now on:
+            Is it the same? Type yes to trust it from now on:
             """)
-        guard ["y", "yes"].contains(StandardInput.line()?.lowercased() ?? "") else { throw TargetError.notConfirmed }
+        guard StandardInput.line()?.lowercased() == "yes" else { throw TargetError.notConfirmed }
     }
 }
 
@@ -232,6 +253,8 @@ struct RemoveTarget: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         let target = try state.site.target(name)
+        let lock = try state.site.lock()
+        defer { withExtendedLifetime(lock) {} }
         try state.site.removeTarget(name)
         return Outcome(text: "\(target.name) (\(target.address)) is forgotten", data: ["removed": target.name])
     }

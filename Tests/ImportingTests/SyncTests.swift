@@ -57,10 +57,20 @@ struct SyncTests {
         #expect(server.asked.allSatisfy { $0.headers["apikey"] == "s3cret" })
     }
 
-    @Test func `a state that doesn't change in a minute is taken as it is`() throws {
-        let server = server([SyncTests.state("Success")])
-        #expect(try run(server).failure == nil)
-        #expect(server.asked.count == 3 + 13)
+    @Test(arguments: ["Success", "Failed"])
+    func `an end from before the start is not taken for that of this run`(_ word: String) throws {
+        let old = SyncTests.state(word)
+        let server = server([old, old, SyncTests.state("InProgress"), old])
+        var sync = try sync(server)
+        sync.timeout = .seconds(60)
+        #expect(throws: SyncError.tookTooLong("u2", status: word)) { try sync.run(.uid("u2"), Progress()) }
+    }
+
+    @Test func `where Palette names no runs, one that was seen is waited for`() throws {
+        let state = { (word: String) in SyncTests.state(word, run: "") }
+        let server = server([state("Success"), state("Success"), state("InProgress"), state("Success")])
+        #expect(try run(server).text.contains("packs is synchronised"))
+        #expect(server.asked.count == 6)
     }
 
     @Test func `a failed synchronisation says why`() throws {

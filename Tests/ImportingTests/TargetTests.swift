@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Files
 import Importing
 import OCI
 import Support
@@ -35,7 +36,9 @@ struct TargetTests {
     }
 
     private var kept: [String] {
-        get throws { try run(["find", state, "-type", "f"]).output.split(separator: "\n").map(String.init) }
+        get throws {
+            try run(["find", state, "-type", "f", "!", "-name", "lock"]).output.split(separator: "\n").map(String.init)
+        }
     }
 
     @Test func `a registry is trusted by its fingerprint, and nothing that fails before leaves a trace`() throws {
@@ -62,7 +65,7 @@ struct TargetTests {
         #expect(again.status == 14 && again.errorOutput.hasSuffix("target remove site --state \(state)\n"))
     }
 
-    @Test(arguments: [("y", Int32(0)), ("n", 15)])
+    @Test(arguments: [("yes", Int32(0)), ("y", 15), ("no", 15)])
     func `on a terminal a person compares and decides`(_ answer: String, _ status: Int32) throws {
         var options = RegistryServer.Options()
         options.tls = true
@@ -118,12 +121,105 @@ struct TargetTests {
 
     @Test func `a login that may not write is named as such`() throws {
         let server = ScriptedServer { asked in
-            asked.method == "PUT" ? .answer(403, [:], #"{"errors":[{"code":"DENIED"}]}"#) : .answer(200, [:], "{}")
+            guard asked.method != "PUT" else { return .answer(403, [:], #"{"errors":[{"code":"DENIED"}]}"#) }
+            return .answer(200, ["Docker-Distribution-Api-Version": "registry/2.0"], "{}")
         }
         let result = try tool(["target", "add", "site", server.url])
         #expect(result.status == 15 && result.errorOutput.contains("permission: "))
         #expect(try kept.isEmpty)
         #expect(server.lines.allSatisfy { $0.hasPrefix("GET ") || $0.contains("dray-probe") })
+    }
+
+    @Test func `a registry that nobody knows is not asked to take anything`() throws {
+        let server = ScriptedServer { asked in .answer(asked.method == "GET" ? 200 : 201, [:], "{}") }
+        let result = try tool(["target", "add", "site", server.url])
+        #expect(result.status == 0 && result.errorOutput.contains("the first load will tell"))
+        #expect(server.lines.allSatisfy { $0.hasPrefix("GET ") })
+        var question = TraitsQuestion()
+        (question.written, question.moving) = (["a/b"], [Place("a/b", "v1")])
+        (question.retyped, question.hasDockerManifests) = (["a/b"], true)
+        let traits = try registryTarget(server.url).session().traits(question)
+        #expect(traits.denied.isEmpty && server.lines.allSatisfy { $0.hasPrefix("GET ") })
+    }
+
+    @Test func `a tag is only touched where such a question was seen to be refused`() throws {
+        let header = ["Docker-Distribution-Api-Version": "registry/2.0"]
+        let server = ScriptedServer { asked in
+            switch (asked.method, asked.target.hasPrefix("/v2/open/")) {
+            case ("GET", _): asked.target == "/v2/" ? .answer(200, header, "{}") : .answer(404)
+            case ("PUT", true): .answer(415)
+            case ("PUT", false): .answer(404)
+            default: .answer(405)
+            }
+        }
+        var question = TraitsQuestion()
+        question.written = ["open/a", "odd/a"]
+        question.moving = [Place("open/a", "v1"), Place("odd/a", "v1")]
+        let session = try registryTarget(server.url).session()
+        #expect(try session.traits(question).denied.isEmpty)
+        let puts = server.lines.filter { $0.hasPrefix("PUT") }
+        #expect(
+            puts == [
+                "PUT /v2/open/a/manifests/dray-probe", "PUT /v2/odd/a/manifests/dray-probe",
+                "PUT /v2/open/a/manifests/v1",
+            ])
+        let lax = ScriptedServer { asked in
+            asked.method != "GET" ? .answer(201) : asked.target == "/v2/" ? .answer(200, header, "{}") : .answer(404)
+        }
+        #expect(try registryTarget(lax.url).session().traits(question).denied.isEmpty)
+        #expect(
+            lax.lines.filter { !$0.hasPrefix("GET") } == [
+                "PUT /v2/open/a/manifests/dray-probe", "DELETE /v2/open/a/manifests/dray-probe",
+            ])
+    }
+
+    @Test func `the system's authorities are trusted where that is said, and pin nothing`() throws {
+        let server = try server()
+        let add = ["target", "add", "site", server.url]
+        let unknown = try tool(add + ["--system-ca"] + password())
+        #expect(unknown.status == 15 && unknown.errorOutput.contains("certificate: "))
+        #expect(!unknown.errorOutput.contains("SHA-256:"))
+        let authority = try #require(server.certificates).authority.string
+        #expect(try tool(add + ["--system-ca", "--ca-cert", authority]).status == 64)
+        #expect(try kept.isEmpty)
+    }
+
+    @Test func `only an authority that was given counts for other hosts`() throws {
+        let server = try server()
+        let authority = try #require(server.certificates).authority.string
+        let site = SiteState(FilePath(state))
+        for (words, pins) in [(["--ca-cert", authority], false), (["--fingerprint", try fingerprint(server)], true)] {
+            #expect(try tool(["target", "add", "site", server.url] + words + password()).status == 0)
+            let saved = try site.target("site").access
+            #expect(saved.pinsRegistry == pins && saved.caCertificate != nil)
+            var given = TargetAccess()
+            #expect(given.over(saved).pinsRegistry == pins)
+            given.caCertificate = authority
+            #expect(!given.over(saved).pinsRegistry)
+            #expect(try tool(["target", "remove", "site"]).status == 0)
+        }
+    }
+
+    @Test func `a login of Docker's own file is kept by that file's place`() throws {
+        let server = try server()
+        let file = folder.appending("docker/config.json")
+        try folder.appending("docker").createDirectories()
+        try write(Array(#"{"auths":{"127.0.0.1:\#(server.port)":{"auth":"bG9hZGVyOnMzY3JldA=="}}}"#.utf8), to: file)
+        let added = try run(
+            [SourceTree.tool("dray-import").string, "target", "add", "site", server.url, "--state", state]
+                + ["--fingerprint", try fingerprint(server)],
+            environment: ["DOCKER_CONFIG": folder.appending("docker").string])
+        #expect(added.status == 0, "\(added.errorOutput)")
+        #expect(try SiteState(FilePath(state)).target("site").access.dockerConfig == file.string)
+    }
+
+    @Test func `a target isn't added while another command changes the state`() throws {
+        let server = ScriptedServer { _ in .answer(200, [:], "{}") }
+        let lock = try SiteState(FilePath(state)).lock()
+        let busy = try tool(["target", "add", "site", server.url])
+        #expect(busy.status == 1 && busy.errorOutput.contains("process"), "\(busy.errorOutput)")
+        withExtendedLifetime(lock) {}
+        #expect(try kept.isEmpty)
     }
 
     @Test(arguments: [

@@ -37,6 +37,23 @@ struct CertificateTests {
         #expect(try reason(other.url, options).contains("127.0.0.1"))
     }
 
+    @Test func `what is pinned for the registry says nothing of a token service elsewhere`() throws {
+        let other = try TLSServer(TLSServer.selfSigned("DNS:localhost"))
+        let realm = "Bearer realm=\"https://localhost:\(other.port)/token\""
+        let server = ScriptedServer { _ in .answer(401, ["WWW-Authenticate": realm]) }
+        var options = RegistryOptions.waiting()
+        options.tokenHosts = ["localhost"]
+        options.caCertificate = other.path("server.pem")
+        #expect(try reason(server.url, options).contains("self"))
+        options.tokenHostCertificate = other.path("server.pem")
+        let error = #expect(throws: RegistryError.self) { try connect(server.url, options).ping() }
+        // it was trusted, and gives a web page
+        guard case .malformed(_, status: 200, missing: "a token") = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
     @Test func `the chain is shown as it is, without trust and without a login`() throws {
         let server = try TLSServer(TLSServer.signed + "\ncp ca.pem chain.pem")
         let endpoint = try Endpoint(parsing: server.url)

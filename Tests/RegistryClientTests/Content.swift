@@ -48,6 +48,8 @@ struct Content {
 struct BytesBody: BlobBody {
     let bytes: [UInt8]
     var position = 0
+    /// The most bytes that it gives at once.
+    var pieceSize = Int.max
     var failure: (at: Int, error: any Error)?
     var onRead: (Int) throws -> Void = { _ in }
 
@@ -56,7 +58,7 @@ struct BytesBody: BlobBody {
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         try onRead(position)
         if let failure, position >= failure.at { throw failure.error }
-        let end = min(bytes.count, failure?.at ?? .max, position + buffer.count)
+        let end = min(bytes.count, failure?.at ?? .max, position + min(buffer.count, pieceSize))
         unsafe buffer.copyBytes(from: bytes[position..<end])
         defer { position = end }
         return end - position

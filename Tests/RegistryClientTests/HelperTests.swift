@@ -58,6 +58,24 @@ import Testing
         #expect(error.map { "\($0)".contains("s3cret") } == false)
     }
 
+    @Test(arguments: ["exec yes", "exec sleep 100"])
+    func `a helper ends with the command that asked it`(_ script: String) throws {
+        let asked = Counter()
+        let begin = ContinuousClock.now
+        let error = #expect(throws: DockerConfigError.self) {
+            try with("echo $$ > \(shell.folder.path.string)/pid; \(script)") {
+                try CredentialHelper.credentials(name, for: "reg.example") {
+                    asked.add()
+                    return asked.count > 2
+                }
+            }
+        }
+        #expect(error == .helper("docker-credential-\(name)", for: "reg.example", why: .interrupted))
+        #expect(ContinuousClock.now - begin < .seconds(20))
+        let group = String(decoding: try shell.read("pid"), as: UTF8.self).prefix { $0.isNumber }
+        #expect(shell.run("for i in $(seq 40); do pgrep -g \(group) -r R,S,D || exit 0; sleep 0.05; done; exit 1"))
+    }
+
     @Test func `an identity token goes to the token service alone, in a form`() throws {
         let server = ScriptedServer { asked in
             guard asked.target != "/token" else { return .answer(200, [:], #"{"access_token":"t1"}"#) }

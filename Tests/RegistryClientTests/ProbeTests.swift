@@ -31,6 +31,15 @@ struct ProbeTests {
         #expect(try connect(quiet.url).kind() == RegistryKind(family: .zot))
     }
 
+    @Test func `a gateway's error for a path that it doesn't know says nothing`() throws {
+        let waits = Waits()
+        let server = ScriptedServer { asked in
+            asked.target == "/v2/" ? .answer(200, ProbeTests.header, "{}") : .answer(502, [:], "Bad Gateway")
+        }
+        #expect(try connect(server.url, .waiting(waits)).kind() == RegistryKind(family: .distribution))
+        #expect(server.asked.count == 7 && waits.sum <= .seconds(2))
+    }
+
     @Test func `a minimal Zot is not taken for the distribution family`() throws {
         let (minimal, like, real) = (server(), server(ping: "{}"), try RegistryServer())
         #expect(try connect(minimal.url).kind() == RegistryKind(family: .other))
@@ -70,7 +79,7 @@ struct ProbeTests {
 
     @Test(arguments: [
         (415, Permission.allowed, Permission.unknown), (400, .allowed, .allowed), (403, .denied, .denied),
-        (404, .unknown, .allowed), (405, .denied, .denied), (201, .unknown, .unknown), (500, .unknown, .unknown),
+        (404, .unknown, .allowed), (405, .denied, .denied), (500, .unknown, .unknown),
     ])
     func `an answer to a probe means`(_ status: Int, _ put: Permission, _ delete: Permission) throws {
         let server = ScriptedServer { _ in .answer(status) }
@@ -83,6 +92,19 @@ struct ProbeTests {
         #expect(server.asked[0].headers["content-type"] == "application/vnd.dray.probe" && server.asked[0].body == [])
         #expect(server.lines[0] == "PUT /v2/a/manifests/dray-probe" && server.lines[1] == "PUT /v2/a/manifests/v1")
         #expect(server.lines[3] == "PUT /v2/\(String(repeating: "d", count: 300))/manifests/dray-probe")
+    }
+
+    @Test func `a registry that takes the question for content has it removed`() throws {
+        let server = ScriptedServer { asked in .answer(asked.method == "PUT" ? 201 : 405) }
+        let connection = try connect(server.url)
+        #expect(try connection.mayCreate("a") == .stored)
+        #expect(try !connection.refusesDockerManifests())
+        let long = String(repeating: "d", count: 300)
+        #expect(
+            server.lines == [
+                "PUT /v2/a/manifests/dray-probe", "DELETE /v2/a/manifests/dray-probe",
+                "PUT /v2/\(long)/manifests/dray-probe", "DELETE /v2/\(long)/manifests/dray-probe",
+            ])
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import Glibc
 import OCI
 import RegistryClient
 import Support
@@ -109,12 +110,26 @@ struct ResumeTests {
         try expectStored()
     }
 
+    private var now: Int64 { Int64(time(nil)) }
+
+    @Test func `a session that is older than registries keep them is given up`() throws {
+        try interrupt()
+        var session = try #require(memory.kept.first)
+        #expect(abs(session.started - now) < 60)
+        session.started = now - 7 * 86_400 - 1
+        memory.keep(session)
+        let second = try connection()
+        #expect(try upload(second) == .uploaded)
+        #expect(second.registry.traffic.methods["GET"] == nil && second.registry.traffic.bodyBytes == blob.size)
+        #expect(memory.kept.isEmpty)
+    }
+
     @Test(arguments: ["https://evil.example/v2/x", "/v2/../x", "", "/v2/dray/a/blobs/uploads/none?_state=x"])
     func `a kept location that is none of the registry's is given up`(_ location: String) throws {
         memory.keep(
             UploadSession(
                 repository: "dray/a", digest: blob.digest, size: blob.size, location: location, offset: 1 << 16,
-                started: 0))
+                started: now))
         #expect(try upload(connection()) == .uploaded)
         try expectStored()
     }
@@ -123,7 +138,7 @@ struct ResumeTests {
         memory.keep(
             UploadSession(
                 repository: "dray/a", digest: blob.digest, size: blob.size, location: "/v2/x", offset: offset,
-                started: 0))
+                started: now))
         let connection = try connection()
         #expect(try upload(connection) == .uploaded)
         #expect(connection.registry.traffic.methods["GET"] == nil)

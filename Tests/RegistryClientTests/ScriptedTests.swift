@@ -60,21 +60,6 @@ struct ScriptedTests {
         #expect(waits.sum == .seconds(7))
     }
 
-    @Test func `five refusals for load are enough`() throws {
-        let waits = Waits()
-        let server = ScriptedServer { _ in .answer(503, [:], "try later?token=abc") }
-        let connection = try connect(server.url, .waiting(waits))
-        let error = #expect(throws: RegistryError.self) { try connection.ping() }
-        guard case .unavailable(_, 503, let faults) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(faults == [Fault(code: "", message: "try later?…")])
-        #expect(error?.kind == .transient)
-        #expect(server.asked.count == 5)
-        #expect(waits.sum >= .milliseconds(1500) && waits.sum <= .milliseconds(3000))
-    }
-
     @Test func `cancellation ends a wait`() throws {
         let (waits, polls) = (Waits(), Counter())
         var options = RegistryOptions.waiting(waits)

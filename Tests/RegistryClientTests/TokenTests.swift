@@ -108,6 +108,77 @@ struct TokenTests {
         #expect(line.description == "GET \(server.url)/token")
     }
 
+    /// Wants a token of its own service, which answers as `token` says.
+    private static func bearerServer(
+        error: String = "", _ token: @escaping @Sendable (_ query: String) -> ScriptedServer.Step
+    ) -> ScriptedServer {
+        ScriptedServer { asked in
+            guard !asked.target.hasPrefix("/token") else { return token(asked.target) }
+            guard asked.headers["authorization"] == nil || !error.isEmpty else { return .answer(404) }
+            let realm = #"Bearer realm="http://\#(asked.headers["host"] ?? "")/token"\#(error)"#
+            return .answer(401, ["WWW-Authenticate": realm])
+        }
+    }
+
+    private static let token = ScriptedServer.Step.answer(200, [:], #"{"token":"t1"}"#)
+
+    @Test func `a token service that knows no scope for deletion is asked for all`() throws {
+        let server = TokenTests.bearerServer {
+            $0.hasSuffix("%2A") || $0.hasSuffix("*") ? TokenTests.token : .answer(400)
+        }
+        #expect(try connect(server.url, options()).mayDelete("a") == .allowed)
+        #expect(server.lines.count == 4)
+        #expect(server.lines[1].hasSuffix("delete") && server.asked[3].headers["authorization"] == "Bearer t1")
+        let deaf = TokenTests.bearerServer { _ in .answer(400) }
+        let connection = try connect(deaf.url, options())
+        #expect(try connection.mayDelete("a") == .unknown)
+        #expect(try connection.mayCreate("a") == .unknown)
+        #expect(deaf.lines.allSatisfy { !$0.hasPrefix("PUT") })
+    }
+
+    @Test func `a token that is good, and not for this, is a matter of permission`() throws {
+        let server = TokenTests.bearerServer(error: #",error="insufficient_scope""#) { _ in TokenTests.token }
+        let error = #expect(throws: RegistryError.self) { try connect(server.url, options()).manifest("a", "v1") }
+        guard case .denied = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        let anonymous = #expect(throws: RegistryError.self) { try connect(server.url).manifest("a", "v1") }
+        guard case .loginRequired = anonymous else {
+            Issue.record("\(String(describing: anonymous))")
+            return
+        }
+    }
+
+    @Test func `a token is left out of messages however long it is`() throws {
+        let token = String(repeating: "abcdefgh", count: 200)
+        let issued = Counter()
+        let server = ScriptedServer { asked in
+            guard !asked.target.hasPrefix("/token") else {
+                issued.add()
+                return .answer(200, [:], #"{"token":"\#(token)\#(issued.count)"}"#)
+            }
+            let realm = #"Bearer realm="http://\#(asked.headers["host"] ?? "")/token""#
+            guard let authorization = asked.headers["authorization"] else {
+                return .answer(401, ["WWW-Authenticate": realm])
+            }
+            // a token that was replaced, too
+            guard !authorization.hasSuffix("h1") else { return .answer(401, ["WWW-Authenticate": realm]) }
+            let texts = asked.target.contains("json") ? [#"{"errors":[{"code":"X","message":""#, #""}]}"#] : ["", ""]
+            return .answer(403, [:], texts[0] + "no: \(token)1 \(authorization)" + texts[1])
+        }
+        let connection = try connect(server.url, options())
+        #expect(throws: RegistryError.self) { try connection.manifest("text", "v1") }
+        for repository in ["text", "json"] {
+            let error = #expect(throws: RegistryError.self) { try connection.manifest(repository, "v1") }
+            guard case .denied(_, let faults) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(faults.map(\.message) == ["no: … Bearer …"])
+        }
+    }
+
     @Test func `a registry that repeats our secrets doesn't get them into messages`() throws {
         let server = ScriptedServer([.answer(401, ["WWW-Authenticate": "Basic realm=r"])]) { asked in
             let body = #"{"errors":[{"code":"DENIED","message":"s3cret \#(asked.headers["authorization"] ?? "")"}]}"#

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 import Testing
 
 @testable import RegistryClient
@@ -26,7 +27,7 @@ struct UploadProgressTests {
     @Test(arguments: [nil, "other"], [nil, 2, 3] as [Int64?])
     func `whatever a registry answers, the upload keeps its rules and ends`(_ from: String?, _ kept: Int64?) {
         var rules = UploadRules()
-        (rules.smallestChunk, rules.firstChunk, rules.attempts) = (1, 2, 3)
+        (rules.smallestChunk, rules.firstChunk, rules.attempts, rules.refusals) = (1, 2, 3, 2)
         (rules.singleLimit, rules.unaskedLimit) = (3, 3)
         for (single, chunks, keeps) in [(nil, nil, true), (true, true, true), (false, nil, false), (nil, false, false)]
         where keeps || kept == nil {
@@ -177,7 +178,7 @@ struct UploadProgressTests {
                 upload.take(event, &habits)
             }
             #expect(upload.next(habits) == .put(0..<size))
-            #expect(habits.takesChunks == false)
+            #expect(habits.takesChunks == (refusal == .unsupported ? false : nil))
             #expect(Self.actions(of: Self.upload(size, .unlikely), habits, [.accepted()]).last == .put(0..<size))
         }
     }
@@ -188,6 +189,38 @@ struct UploadProgressTests {
             .accepted(), .accepted(), .accepted(), .refused(.otherBytes), .ended, .accepted(),
         ]
         #expect(Self.actions(of: Self.upload(size, .unlikely), .init(), events).last == .put(0..<size))
+        // the same bytes in one piece are the proof, unless chunks are known to work
+        for (known, learned) in [(nil, false), (true, true)] as [(Bool?, Bool)] {
+            var (upload, habits) = (Self.upload(size, .unlikely), Self.habits(chunks: known))
+            for event in events + [.stored] {
+                #expect(habits.takesChunks == known)
+                _ = upload.next(habits)
+                upload.take(event, &habits)
+            }
+            #expect(habits.takesChunks == learned)
+        }
+    }
+
+    @Test func `a doubt about chunks ends with the process`() throws {
+        var habits = Self.habits(single: true)
+        habits.doubtChunks()
+        #expect(!habits.mayTakeChunks)
+        let next = try JSONDecoder().decode(RegistryHabits.self, from: JSONEncoder().encode(habits))
+        #expect(next.mayTakeChunks && next.takesSinglePost == true)
+        habits.takesChunks = true
+        habits.doubtChunks()
+        #expect(habits.mayTakeChunks)
+    }
+
+    @Test func `a limited rate bounds chunks below what was measured`() {
+        var rules = UploadRules()
+        rules.mostPerSecond = 100_000
+        let fast = rules.sizes(Self.habits(speed: 1e9), limit: .max)
+        #expect(fast.whole == 1_500_000 && fast.chunk == 1_500_000)
+        rules.mostPerSecond = 1 << 30
+        #expect(rules.sizes(RegistryHabits(), limit: .max).chunk == 32 << 20)
+        rules.mostPerSecond = 10
+        #expect(rules.sizes(RegistryHabits(), limit: .max).chunk == 64 << 10)
     }
 
     @Test func `the speed follows what takes time`() {
