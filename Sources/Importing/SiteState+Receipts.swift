@@ -27,7 +27,7 @@ extension SiteState {
     ///
     /// Throws `StateError.noReceipts` and `noReceipt`.
     package func receipt(_ name: String?) throws -> (receipt: Receipt, file: FilePath) {
-        if let name, try !name.isEmpty && FilePath(name).exists() {
+        if let name, try FilePath(name).statusIfPresent()?.isRegular == true {
             return (try Receipt(at: FilePath(name)), FilePath(name))
         }
         let known = try receipts().readable

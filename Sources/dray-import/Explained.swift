@@ -44,12 +44,13 @@ extension StateOptions {
 extension AddTarget {
     func explained(_ error: any Error) -> any Error {
         guard let failure = error as? TargetError else { return error }
-        guard case .access(let step, let cause) = failure, let file = connection.caCert else {
+        let source = connection.caCert.map(CertificateAdvice.Source.file) ?? (systemCa ? .system : nil)
+        guard case .access(let step, let cause) = failure, let source else {
             return state.explained(failure, isAddress: false)
         }
         do {
             let advice = CertificateAdvice(
-                endpoint: try Endpoint(parsing: address), source: .file(file), state: state,
+                endpoint: try Endpoint(parsing: address), source: source, state: state,
                 proxy: try connection.proxy.map(ConnectionOptions.proxy))
             guard let explained = advice.explained(cause) else { return failure }
             return ExplainedError(failure, "\(step.rawValue): \(explained.reason)")
