@@ -13,10 +13,11 @@ extension Load {
     package func plan(replaceTags: [TagPattern] = []) throws -> LoadPlan {
         progress.label = "asking \(target.address)"
         try target.session().ping()
+        let isFirst = try state.map { try !$0.hasUnfinishedLoad(of: target.address) } ?? false
         let answers = Mutex(TargetAnswers())
         let repositories = Dictionary(grouping: content.items, by: \.reference.repository)
         try spread(repositories.keys.sorted(), width: jobs, target.session) { session, repository in
-            let found = try ask(session, repository, repositories[repository] ?? [])
+            let found = try ask(session, repository, repositories[repository] ?? [], isFirst: isFirst)
             answers.withLock { $0.add(found) }
         }
         var result = answers.withLock { $0 }
@@ -26,9 +27,9 @@ extension Load {
         return LoadPlan(content, result, replaceTags: replaceTags)
     }
 
-    /// What one repository has of these items.
+    /// What one repository has of these items. `isFirst`: no load was stopped here before.
     private func ask(
-        _ session: any TargetSession, _ repository: String, _ items: [RegistryContent.Item]
+        _ session: any TargetSession, _ repository: String, _ items: [RegistryContent.Item], isFirst: Bool
     ) throws -> TargetAnswers {
         var answers = TargetAnswers()
         for tag in Set(items.compactMap { $0.finalTag(content) }).sorted() {
@@ -44,9 +45,9 @@ extension Load {
                 answers.manifests.insert(Place(repository, digest))
             }
         }
-        // Docker's registry doesn't tell an unknown repository from an unknown tag, but its list of tags does: one request in place of
-        // one for each manifest now, and for each blob later.
-        if answers.tags.isEmpty, try session.tags(of: repository) == nil {
+        // Docker's registry tells an unknown repository from an unknown tag only by its list of tags, which a stopped load's
+        // blobs don't show up in. One request in place of one for each manifest now, and for each blob later.
+        if isFirst, answers.tags.isEmpty, try session.tags(of: repository) == nil {
             answers.newRepositories.insert(repository)
             return answers
         }

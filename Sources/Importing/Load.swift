@@ -73,6 +73,7 @@ package struct Load: Sendable {
         defer { withExtendedLifetime(lock) {} }
         if let objection = try objections(to: plan).first { throw objection }
         try begin()
+        try state?.note(unfinishedLoad: true, of: target.address)
         progress.total.store(plan.bytesToSend, ordering: .relaxed)
         tally.note { $0.manifestsPresent = plan.presentManifests.count }
         try transfer(plan)
@@ -81,6 +82,7 @@ package struct Load: Sendable {
         try removeStagingTags()
         try readBack(plan)
         try removeFormers(plan)
+        try state?.note(unfinishedLoad: false, of: target.address)
     }
 
     /// Sends blobs and manifests, one reference after another as far as threads allow.

@@ -21,6 +21,17 @@ extension SiteState {
         }
     }
 
+    /// Whether a load into this address was begun here and has not ended well since: then repositories without tags may
+    /// hold blobs.
+    func hasUnfinishedLoad(of address: String) throws -> Bool { try file(in: "unfinished", of: address).exists() }
+
+    func note(unfinishedLoad isUnfinished: Bool, of address: String) throws {
+        let file = file(in: "unfinished", of: address)
+        guard isUnfinished else { return try file.removeFile() }
+        try file.removingLastComponent().createDirectories()
+        try file.replaceContents(with: JSONValue.object(["address": .string(address)]).canonicalBytes)
+    }
+
     func keep(_ habits: RegistryHabits, of address: String) throws {
         guard try habits != self.habits(of: address) else { return }
         let encoder = JSONEncoder()

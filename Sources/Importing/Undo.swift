@@ -50,7 +50,7 @@ package struct Undo: Sendable {
 
     private mutating func add(_ tag: LoadTally.TagRecord, _ needs: Needs, _ session: any TargetSession) throws {
         let place = Place(tag.repository, tag.tag)
-        guard let now = try session.manifestDigest(place), now.description != tag.before else { return }  // undone already
+        guard let now = try session.manifestDigest(place), now.description != tag.before else { return }
         guard now.description == tag.digest else {
             return kept.append("\(place) points to \(now) now, which is not this load's")
         }
