@@ -46,7 +46,7 @@ package struct Check: Sendable {
         try target.session().ping()
         var result = CheckResult()
         let faults = try gathered(receipt.objects) { session, object in try fault(of: object, session) }
-        (result.manifests, result.blobs) = (receipt.objects.count { $0.manifestType != nil }, 0)
+        result.manifests = receipt.objects.count { $0.manifestType != nil }
         result.blobs = receipt.objects.count - result.manifests
         result.tags = receipt.counts.tags.count
         result.faults = faults + (try gathered(receipt.counts.tags, fault))
@@ -169,20 +169,5 @@ private final class ImageWalk: Sendable {
         guard try session.has(blob) else { return false }
         confirmed.withLock { _ = $0.insert(place) }
         return true
-    }
-}
-
-extension Place {
-    /// Takes `<repository>:<tag>` or `<repository>@<digest>` apart; `nil` for anything else.
-    init?(parsing name: String) {
-        guard let mark = name.lastIndex(where: { $0 == "@" }) ?? name.lastIndex(where: { $0 == ":" }) else {
-            return nil
-        }
-        let (repository, reference) = (String(name[..<mark]), String(name[name.index(after: mark)...]))
-        guard Reference.isRepository(repository) else { return nil }
-        guard name[mark] == "@" ? (try? Digest(parsing: reference)) != nil : Reference.isTag(reference) else {
-            return nil
-        }
-        self.init(repository, reference)
     }
 }

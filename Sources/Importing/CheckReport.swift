@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Files
-package import SystemPackage
 internal import Trust
 
 extension CheckResult {
@@ -45,7 +44,7 @@ extension CheckResult {
 
     /// Damage weighs more than absence.
     private var failure: Failure? {
-        faults.contains { $0.kind == .damaged } ? .damaged : faults.isEmpty ? nil : .incomplete
+        hasDamage ? .damaged : faults.isEmpty ? nil : .incomplete
     }
 
     private var summary: String {
@@ -65,12 +64,12 @@ extension CheckResult {
         return [
             "# bring the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")), put their folder for MEDIA "
                 + "and load again:",
-            "dray-import load MEDIA \(given)" + (check(faults) ? " --read-back deep" : ""),
+            "dray-import load MEDIA \(given)" + (hasDamage ? " --read-back deep" : ""),
         ]
     }
 
     // Only a deep read-back sees damage of the right size.
-    private func check(_ faults: [Check.Fault]) -> Bool { faults.contains { $0.kind == .damaged } }
+    private var hasDamage: Bool { faults.contains { $0.kind == .damaged } }
 
     private func json(_ check: Check) -> JSONValue {
         [
@@ -87,33 +86,5 @@ extension CheckResult {
                     ]
                 }),
         ]
-    }
-}
-
-extension SiteState {
-    /// The receipt that a user means: a file, or the newest in the state of a release, by `version` or `product-version`, at this
-    /// address; the newest at all where `name` is `nil`. A receipt of a load that ended well comes before others.
-    ///
-    /// Throws `StateError.noSuchRelease` and `noReceipt`.
-    package func receipt(_ name: String?, at address: String) throws -> (receipt: Receipt, file: FilePath) {
-        if let name, try FilePath(name).statusIfPresent()?.isRegular == true {
-            return (try Receipt(at: FilePath(name)), FilePath(name))
-        }
-        guard try receiptsFolder.exists() else { throw StateError.noSuchRelease(name, address, known: []) }
-        var known: Set<String> = []
-        var fallback: (Receipt, FilePath)?
-        for entry in try receiptsFolder.entries().sorted().reversed() where entry.hasSuffix(".json") {
-            let file = receiptsFolder.appending(entry)
-            guard name == nil || entry.contains(name ?? ""), let receipt = try? Receipt(at: file) else { continue }
-            known.insert("\(receipt.product)-\(receipt.version)")
-            guard receipt.target == address else { continue }
-            guard name == nil || [receipt.version, "\(receipt.product)-\(receipt.version)"].contains(name) else {
-                continue
-            }
-            if receipt.outcome == "done" { return (receipt, file) }
-            fallback = fallback ?? (receipt, file)
-        }
-        guard let fallback else { throw StateError.noSuchRelease(name, address, known: known.sorted()) }
-        return fallback
     }
 }

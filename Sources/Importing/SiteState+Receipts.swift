@@ -76,3 +76,52 @@ extension [[String]] {
 extension String {
     fileprivate var trimmingEnd: String { String(self[..<(lastIndex { $0 != " " }.map(index(after:)) ?? startIndex)]) }
 }
+
+extension SiteState {
+    /// The receipt that a user means: a file, or the newest in the state of a release, by `version` or `product-version`, at this
+    /// address; the newest at all where `name` is `nil`. A receipt of a load that ended well comes before others.
+    ///
+    /// Throws `StateError.noSuchRelease` and `noReceipt`.
+    package func receipt(_ name: String?, at address: String) throws -> (receipt: Receipt, file: FilePath) {
+        if let name, try FilePath(name).statusIfPresent()?.isRegular == true {
+            return (try Receipt(at: FilePath(name)), FilePath(name))
+        }
+        let all = try receipts().readable
+        let names = { (receipt: Receipt) in [receipt.version, "\(receipt.product)-\(receipt.version)"] }
+        let here = all.filter { entry in
+            entry.receipt.target == address && (name.map { names(entry.receipt).contains($0) } ?? true)
+        }
+        guard let found = here.first(where: { $0.receipt.outcome == "done" }) ?? here.first else {
+            throw StateError.noSuchRelease(name, address, known: Set(all.map { names($0.receipt)[1] }).sorted())
+        }
+        return found
+    }
+}
+
+extension SiteState {
+    /// Receipts of loads of other releases into the same target that ended well and were not undone.
+    package func otherReceipts(than receipt: Receipt) throws -> [Receipt] {
+        guard try receiptsFolder.exists() else { return [] }
+        let names = try receiptsFolder.entries()
+        let undone = Set(try names.filter { $0.hasSuffix(".undo") }.compactMap(undone))
+        return try names.filter { $0.hasSuffix(".json") }.sorted().compactMap { name in
+            let other = try Receipt(at: receiptsFolder.appending(name))
+            guard other.target == receipt.target, other.release != receipt.release, other.outcome == "done" else {
+                return nil
+            }
+            return undone.contains(other.release + other.finished) ? nil : other
+        }
+    }
+
+    /// The release and time of a load that this record says was undone.
+    private func undone(_ name: String) throws -> String? {
+        let file = receiptsFolder.appending(name)
+        do {
+            let limit = Receipt.maximumSize
+            let record = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
+            return try record["release"].string() + record["finished"].string()
+        } catch let error as JSONError {
+            throw StateError.unreadable(file, "\(error)")
+        }
+    }
+}

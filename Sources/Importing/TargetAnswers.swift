@@ -19,6 +19,21 @@ package struct Place: Hashable, Sendable, CustomStringConvertible {
     package var description: String { repository + (isDigest ? "@" : ":") + reference }
 }
 
+extension Place {
+    /// Takes `<repository>:<tag>` or `<repository>@<digest>` apart; `nil` for anything else.
+    init?(parsing name: String) {
+        guard let mark = name.lastIndex(where: { $0 == "@" }) ?? name.lastIndex(where: { $0 == ":" }) else {
+            return nil
+        }
+        let (repository, reference) = (String(name[..<mark]), String(name[name.index(after: mark)...]))
+        guard Reference.isRepository(repository) else { return nil }
+        guard name[mark] == "@" ? (try? Digest(parsing: reference)) != nil : Reference.isTag(reference) else {
+            return nil
+        }
+        self.init(repository, reference)
+    }
+}
+
 /// What a target says it has, before anything is sent.
 package struct TargetAnswers: Sendable, Equatable {
     /// Where a tag points.

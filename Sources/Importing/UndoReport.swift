@@ -61,34 +61,6 @@ extension FilePath {
     }
 }
 
-extension SiteState {
-    /// Receipts of loads of other releases into the same target that ended well and were not undone.
-    package func otherReceipts(than receipt: Receipt) throws -> [Receipt] {
-        guard try receiptsFolder.exists() else { return [] }
-        let names = try receiptsFolder.entries()
-        let undone = Set(try names.filter { $0.hasSuffix(".undo") }.compactMap(undone))
-        return try names.filter { $0.hasSuffix(".json") }.sorted().compactMap { name in
-            let other = try Receipt(at: receiptsFolder.appending(name))
-            guard other.target == receipt.target, other.release != receipt.release, other.outcome == "done" else {
-                return nil
-            }
-            return undone.contains(other.release + other.finished) ? nil : other
-        }
-    }
-
-    /// The release and time of a load that this record says was undone.
-    private func undone(_ name: String) throws -> String? {
-        let file = receiptsFolder.appending(name)
-        do {
-            let limit = Receipt.maximumSize
-            let record = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
-            return try record["release"].string() + record["finished"].string()
-        } catch let error as JSONError {
-            throw StateError.unreadable(file, "\(error)")
-        }
-    }
-}
-
 extension Undo.Step {
     fileprivate var json: JSONValue {
         switch self {

@@ -88,7 +88,7 @@ struct CheckTests {
         for text in [nil, receipt.version, name] {
             #expect(try site.state.receipt(text, at: target.address).receipt.release == receipt.release)
         }
-        #expect(throws: StateError.noSuchRelease("9.9", target.address, known: [])) {
+        #expect(throws: StateError.noSuchRelease("9.9", target.address, known: [name])) {
             try site.state.receipt("9.9", at: target.address)
         }
         #expect(throws: StateError.noSuchRelease(nil, "http://elsewhere", known: [name])) {
