@@ -74,7 +74,7 @@ let package = Package(
                 "OCI", "Files", "Cryptography", "Trust", "BundleFormat", "RegistryClient", "Palette",
                 systemPackage,
             ]),
-        target("CommandLineSupport", ["Files", systemPackage, argumentParser]),
+        target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
         .executableTarget(
             name: "dray",
             dependencies: [

@@ -75,7 +75,7 @@ struct PEM {
 
 extension [UInt8] {
     /// Overwrites secret bytes before their memory is given back.
-    mutating func wipe() {
+    package mutating func wipe() {
         unsafe withUnsafeMutableBytes { buffer in unsafe OPENSSL_cleanse(buffer.baseAddress, buffer.count) }
     }
 }

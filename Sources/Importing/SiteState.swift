@@ -140,6 +140,8 @@ package enum StateError: Error, Equatable {
     /// The first root in this folder isn't the one that the folder is named by.
     case changedRoot(FilePath)
     case unreadable(FilePath, String)
+    /// A policy that can't be read: what it forbids isn't known.
+    case unreadablePolicy(FilePath, String)
     /// Another root is trusted for this product; its fingerprint and its folder.
     case productKnown(String, Digest, FilePath)
     /// No receipt of this release, or none at all, for this address; the releases that there are receipts of.
@@ -155,7 +157,7 @@ extension StateError: ClassifiedError {
         switch self {
         case .changedRoot: .notTrusted
         case .unreadable: .failed
-        case .productKnown: .refused
+        case .productKnown, .unreadablePolicy: .refused
         case .noReceipt: .damaged
         case .noSuchRelease, .noReceipts: .usage
         }
@@ -168,6 +170,8 @@ extension StateError: ClassifiedError {
                 + "with the fingerprint from paper"
         case .unreadable(let file, let why):
             "\(file) can't be read (\(why)); bring it back from a backup, or remove it: the next load writes it anew"
+        case .unreadablePolicy(let file, let why):
+            "\(file) is no policy (\(why)); correct it, the rules are in docs/trust.md: nothing is done without it"
         case .productKnown(let product, let known, let folder):
             "another root is trusted for \(product) already, with the fingerprint \(RootCandidate.grouped(known.hex)); "
                 + "nothing was changed. Ask the sender which one is right; to give up the known one, remove \(folder) first"

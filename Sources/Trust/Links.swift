@@ -5,37 +5,51 @@ internal import Cryptography
 /// What one metadata file says about the next one.
 package struct Link: Equatable, Sendable {
     package let version: Int64
-    package let length: Int64
-    package let sha256: [UInt8]
-    package let sha512: [UInt8]
+    /// The one file that is meant. `nil` where several people have signed both files apart: neither knew the other's
+    /// signatures, so the version and the threshold of signatures must do (TUF sections 4.4 and 4.6 allow that).
+    package let content: TargetFile?
 
     /// The link to a file of this version.
     package init(version: Int64, to bytes: [UInt8]) {
-        (self.version, length) = (version, Int64(bytes.count))
-        (sha256, sha512) = (Hasher.hash(bytes, .sha256), Hasher.hash(bytes, .sha512))
+        self.version = version
+        content = TargetFile(
+            length: Int64(bytes.count), sha256: Hasher.hash(bytes, .sha256), sha512: Hasher.hash(bytes, .sha512))
     }
+
+    /// The link to whatever file of this version the keys of its role have signed.
+    package init(version: Int64) { (self.version, content) = (version, nil) }
 
     init(_ cursor: JSONCursor) throws(JSONError) {
         version = try cursor["version"].int(in: 1...JSONValue.largestInteger)
-        length = try cursor["length"].int()
-        sha256 = try cursor["hashes"]["sha256"].digest(count: 32)
-        sha512 = try cursor["hashes"]["sha512"].digest(count: 64)
+        let isWhole = try cursor.optional("length") != nil || cursor.optional("hashes") != nil
+        content = isWhole ? try TargetFile(strict: cursor) : nil
     }
 
     var json: JSONValue {
-        [
-            "version": .int(version), "length": .int(length),
-            "hashes": ["sha256": .string(sha256.hex), "sha512": .string(sha512.hex)],
+        guard let content, let sha512 = content.sha512 else { return ["version": .int(version)] }
+        return [
+            "version": .int(version), "length": .int(content.length),
+            "hashes": ["sha256": .string(content.sha256.hex), "sha512": .string(sha512.hex)],
         ]
     }
 
-    /// Returns if these are the bytes that the link means.
+    /// Returns if these are the bytes that the link means, as far as it names them.
     func check(_ bytes: [UInt8], file: String) throws(TrustError) {
-        guard bytes.count == length else {
-            throw .linkMismatch(file: file, .length(expected: length, found: Int64(bytes.count)))
+        guard let content else { return }
+        guard bytes.count == content.length else {
+            throw .linkMismatch(file: file, .length(expected: content.length, found: Int64(bytes.count)))
         }
-        guard Hasher.hash(bytes, .sha256) == sha256 else { throw .linkMismatch(file: file, .sha256) }
-        guard Hasher.hash(bytes, .sha512) == sha512 else { throw .linkMismatch(file: file, .sha512) }
+        guard Hasher.hash(bytes, .sha256) == content.sha256 else { throw .linkMismatch(file: file, .sha256) }
+        guard Hasher.hash(bytes, .sha512) == content.sha512 else { throw .linkMismatch(file: file, .sha512) }
+    }
+}
+
+extension TargetFile {
+    /// With both digests.
+    fileprivate init(strict cursor: JSONCursor) throws(JSONError) {
+        self.init(
+            length: try cursor["length"].int(), sha256: try cursor["hashes"]["sha256"].digest(count: 32),
+            sha512: try cursor["hashes"]["sha512"].digest(count: 64))
     }
 }
 

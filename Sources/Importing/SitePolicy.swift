@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Files
+package import SystemPackage
+internal import Trust
+
+/// What a site has decided once, and no option of a command can undo.
+///
+/// It stands in `/etc/dray/policy.json`, which root alone should be able to write, and in `policy.json` of the state folder;
+/// of the two the stricter word counts, member by member.
+package struct SitePolicy: Sendable, Equatable {
+    /// Whether what parses input from media must run without the right to reach anything else.
+    package enum Sandbox: String, Sendable {
+        case required, none
+    }
+
+    /// Only a FIPS module computes.
+    package var fips = false
+    /// The module that FIPS takes, an absolute path.
+    package var fipsModule: FilePath?
+    /// The certificate that the site says its module has; shown, never judged.
+    package var fipsCertificate: String?
+    package var sandbox = Sandbox.required
+    /// A load needs a plan that a second person has signed.
+    package var requireApproval = false
+
+    /// The policy of a site that has written none.
+    package init() {}
+
+    /// Where a whole machine's policy is.
+    package static let machineFile = FilePath("/etc/dray/policy.json")
+
+    /// The most bytes that a policy may have.
+    package static let maximumSize = 64 << 10
+
+    /// Reads the JSON of a policy file. Throws `JSONError`, for members that it doesn't know too: a misspelt rule is no rule.
+    package init(parsing bytes: [UInt8]) throws {
+        let document = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: SitePolicy.maximumSize)))
+        try document.allow(only: ["fips", "fipsModule", "fipsCertificate", "sandbox", "requireApproval"])
+        fips = try document.optional("fips")?.bool() ?? false
+        fipsModule = try document.optional("fipsModule").map { FilePath(try $0.string()) }
+        fipsCertificate = try document.optional("fipsCertificate")?.string()
+        requireApproval = try document.optional("requireApproval")?.bool() ?? false
+        guard let sandbox = try document.optional("sandbox") else { return }
+        guard let word = Sandbox(rawValue: try sandbox.string()) else { throw sandbox.invalid("required or none") }
+        self.sandbox = word
+    }
+
+    /// Both together: whatever either of them demands. A file that says nothing of the sandbox requires it.
+    package func stricter(_ other: SitePolicy) -> SitePolicy {
+        var both = self
+        both.fips = fips || other.fips
+        both.requireApproval = requireApproval || other.requireApproval
+        both.fipsModule = fipsModule ?? other.fipsModule
+        both.fipsCertificate = fipsCertificate ?? other.fipsCertificate
+        if other.sandbox == .required { both.sandbox = .required }
+        return both
+    }
+}
+
+extension SiteState {
+    /// Where the policy of this state is.
+    package var policyFile: FilePath { path.appending("policy.json") }
+
+    /// The policy that holds here: the machine's and this state's. Throws `StateError.unreadablePolicy` for a file that is no
+    /// policy: without its rules nothing may go on.
+    package func policy(machineFile: FilePath = SitePolicy.machineFile) throws -> SitePolicy {
+        let read = [machineFile, policyFile].map { file in Result { try SitePolicy(at: file) } }
+        let found = try read.compactMap { try $0.get() }
+        guard let first = found.first else { return SitePolicy() }
+        return found.dropFirst().reduce(first) { $0.stricter($1) }
+    }
+}
+
+extension SitePolicy {
+    /// `nil` where there is no file.
+    fileprivate init?(at file: FilePath) throws {
+        guard try file.exists() else { return nil }
+        do {
+            try self.init(parsing: file.contents(limit: SitePolicy.maximumSize))
+        } catch let error as JSONError {
+            throw StateError.unreadablePolicy(file, "\(error)")
+        }
+    }
+}
