@@ -21,8 +21,8 @@ package struct Link: Equatable, Sendable {
 
     init(_ cursor: JSONCursor) throws(JSONError) {
         version = try cursor["version"].int(in: 1...JSONValue.largestInteger)
-        let isWhole = try cursor.optional("length") != nil || cursor.optional("hashes") != nil
-        content = isWhole ? try TargetFile(strict: cursor) : nil
+        let named = [try cursor.optional("length"), try cursor.optional("hashes")].contains { $0 != nil }
+        content = named ? try TargetFile(strict: cursor) : nil
     }
 
     var json: JSONValue {
