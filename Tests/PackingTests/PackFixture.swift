@@ -31,7 +31,8 @@ final class PackFixture: Sendable {
 
     func options(out: String = "out", volumeSize: UInt64 = 0) -> PackOptions {
         PackOptions(
-            manifest: sample.manifest, trust: place.appending("trust"), keys: PrivateKey.reading(place.appending("release.pem")),
+            manifest: sample.manifest, trust: place.appending("trust"),
+            keys: PrivateKey.reading(place.appending("release.pem")),
             out: place.appending(out), volumeSize: volumeSize, state: place.appending("state"))
     }
 
