@@ -40,6 +40,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
@@ -48,7 +49,7 @@ let package = Package(
 
         target("OCI"),
         target("Files", ["CLinux", systemPackage]),
-        target("Cryptography", ["COpenSSL"]),
+        target("Cryptography", ["COpenSSL", "CPKCS11"]),
         target("Compression", ["CZstd"]),
         target("Cage", ["CLinux", "Compression", "Files", systemPackage]),
         target("Archive", ["CLibArchive", "Files", systemPackage]),
