@@ -25,6 +25,10 @@ package struct LoadRun: Sendable {
     package var now: @Sendable () -> UTCTime = { .now }
     /// The name and version of this tool, for the receipt.
     package var tool: String
+    /// Signs the receipt; must be given where the state has a site key.
+    package var signer: SiteSigner?
+    /// Who runs it, as they say; for the receipt.
+    package var person: String?
 
     package init(state: SiteState, tool: String) { (self.state, self.tool) = (state, tool) }
 
@@ -35,6 +39,8 @@ package struct LoadRun: Sendable {
         package let receiptFile: FilePath
         /// What is left to do.
         package let next: [String]
+        /// What should be known beside: the load is done all the same.
+        package let warnings: [String]
     }
 
     /// Verifies, plans, loads, reads back. `given`: what the next commands need. Throws `LoadFailure` for everything after verification, when a receipt was
@@ -45,11 +51,13 @@ package struct LoadRun: Sendable {
         let sandbox = try unverified.decoders.status()
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
+        try checkSigner()
         try state.removeHalfWrittenUploads()
         let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         (receipt.started, receipt.sandbox) = (now().description, sandbox)
+        receipt.note(target, person)
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
         do {
             try target.remember(in: state)
@@ -59,14 +67,16 @@ package struct LoadRun: Sendable {
         receipt.finished = now().description
         switch outcome {
         case .success:
+            let file = try write(&receipt)
             return Result(
-                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, given))
+                receipt: receipt, receiptFile: file, next: bundle.stepsAfterLoad(target, given),
+                warnings: keepEvidence(file, receipt, target))
         case .failure(let error):
             receipt.note(error)
             let total = progress.total.load(ordering: .relaxed)
             let left = total - min(total, progress.done.load(ordering: .relaxed))
             let free = (try? target.freeSpace()) ?? 0
-            throw LoadFailure(error, bytesLeft: left - min(left, free), receipt: Swift.Result { try write(receipt) })
+            throw LoadFailure(error, bytesLeft: left - min(left, free), receipt: Swift.Result { try write(&receipt) })
         }
     }
 
@@ -111,13 +121,14 @@ package struct LoadRun: Sendable {
         }
     }
 
-    private func write(_ receipt: Receipt) throws -> FilePath {
-        let file = try receipt.write(in: state)
+    private func write(_ receipt: inout Receipt) throws -> FilePath {
+        receipt.previous = try state.lastReceipt()?.hex
+        let file = try receipt.write(in: state, signedBy: signer)
         // What stands in the receipt is safe now.
         let recorded = Set(receipt.counts.tags.map { Place($0.repository, $0.tag) })
         let moves = try state.notedMoves(of: receipt.target)
         try state.setNotedMoves(moves.filter { !recorded.contains($0.place) }, of: receipt.target)
-        if let copy = self.receipt { try copy.replaceContents(with: receipt.encoded) }
+        if let copy = self.receipt { try copy.replaceContents(with: file.contents(limit: DSSEEnvelope.maximumSize)) }
         return file
     }
 }
@@ -131,7 +142,11 @@ extension Receipt {
         release = bundle.metadata.targets.content.files["release.json"]?.sha256.lowercaseHex ?? ""
         root = bundle.metadata.fingerprint?.hex ?? ""
         rootVersion = bundle.metadata.root.root.header.version
+        timestampVersion = bundle.metadata.timestamp.content.header.version
+        snapshotVersion = bundle.metadata.snapshot.content.header.version
         targetsVersion = bundle.metadata.targets.content.header.version
+        let keys = bundle.metadata.root.root[.targets]
+        (threshold, keyCount) = (Int64(keys.threshold), Int64(keys.keys.count))
         signers = Array(Set(bundle.metadata.targets.signers + [bundle.sumsSigner]).map(\.hex)).sorted()
         (self.target, skippedTLSVerify) = (target.address, target.skipsTLSVerify)
         self.tool = tool

@@ -81,6 +81,7 @@ struct LoadCommand: Command {
     var readBack = ReadBackDepth.head
     @Option(help: ArgumentHelp("Write the receipt here too.", valueName: "file"), completion: .file())
     var receipt: String?
+    @OptionGroup var person: PersonOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
@@ -89,12 +90,15 @@ struct LoadCommand: Command {
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
+        (run.signer, run.person) = (try media.state.signer(), person.operator)
         let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()
         let result = try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
         }
-        var report = result.receipt.report(file: result.receiptFile)
+        let kept = try media.state.site.keptReceipt(result.receiptFile)
+        var report = result.receipt.report(file: result.receiptFile, proof: kept.proof)
+        report.warnings += result.warnings
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
         return Outcome(report)

@@ -3,6 +3,7 @@
 import ArgumentParser
 import BundleFormat
 import CommandLineSupport
+import Cryptography
 import Files
 import Importing
 import RegistryClient
@@ -18,6 +19,12 @@ struct StateOptions: ParsableArguments {
 
     /// The option again, for the next command.
     var words: [String] { state.map { ["--state", $0] } ?? [] }
+
+    /// What signs this site's receipts and inventories; `nil` where it has no key. Opened before anything is done.
+    func signer() throws -> SiteSigner? {
+        guard let key = try site.siteKey() else { return nil }
+        return try key.signer(PrivateKey(argument: key.argument))
+    }
 
     var site: SiteState { SiteState(state.map { FilePath($0) } ?? StateFolder.standard()) }
 }

@@ -25,8 +25,10 @@ struct ShowReceipt: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let (receipt, file) = try state.site.receipt(release)
-        return Outcome(receipt.report(file: file))
+        let kept = try state.site.receipt(release)
+        var report = kept.receipt.report(file: kept.file, proof: kept.proof)
+        report.warnings += [kept.proof.warning(kept.file)].compactMap(\.self)
+        return Outcome(report)
     }
 }
 
