@@ -101,7 +101,9 @@ let package = Package(
         tests(
             of: "Importing",
             [
-                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust", systemPackage,
+                "BundleFormat", "Cage", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust",
+                "cage-probe",
+                "dray-import", systemPackage,
             ]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
@@ -112,7 +114,8 @@ let package = Package(
         tests(
             of: "Cage",
             [
-                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray", "dray-import",
+                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray",
+                "dray-import",
                 systemPackage,
             ]),
         .testTarget(

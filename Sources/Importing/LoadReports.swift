@@ -163,6 +163,7 @@ extension Receipt {
                     "staging tags, which the next load removes: \(counts.stagingLeft.joined(separator: ", "))"
                 ))
         }
+        if let sandbox { rows.append(("sandbox", sandbox.words)) }
         if let message { rows.append(("message", message)) }
         if let file { rows.append(("receipt", file.string)) }
         let lines = moved.map { "  \($0.repository):\($0.tag) was \($0.before ?? "nothing"), is \($0.digest)" }
