@@ -102,7 +102,9 @@ let package = Package(
         tests(
             of: "Importing",
             [
-                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust", systemPackage,
+                "BundleFormat", "Cage", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust",
+                "cage-probe",
+                "dray-import", systemPackage,
             ]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BundleFormat
+import Cage
 import Cryptography
 import Files
 import Importing
@@ -76,14 +77,16 @@ struct Site {
 
     func load(
         _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: [TagPattern] = [], receipt: FilePath? = nil,
-        jobs: Int = 4, isDeep: Bool = false
+        jobs: Int = 4, isDeep: Bool = false, decoders: FrameDecoders = .inProcess
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")
         run.now = { PackedSample.now }
         (run.jobs, run.isDeep) = (jobs, isDeep)
         (run.replaceTags, run.receipt) = (replaceTags, receipt)
+        var bundle = try unverified(media)
+        bundle.decoders = decoders
         return try run.run(
-            try unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
+            bundle, to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
             progress: Progress()
         ).receipt
     }
