@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
+internal import Cage
 package import Files
 internal import OCI
 package import SystemPackage
@@ -47,6 +48,7 @@ package struct LoadRun: Sendable {
     package func run(
         _ unverified: UnverifiedBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
     ) throws -> Result {
+        let sandbox = try unverified.decoders.status()
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
         try checkSigner()
@@ -54,7 +56,7 @@ package struct LoadRun: Sendable {
         let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
-        receipt.started = now().description
+        (receipt.started, receipt.sandbox) = (now().description, sandbox)
         receipt.note(target, person)
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
         do {

@@ -82,6 +82,7 @@ struct LoadCommand: Command {
     @Option(help: ArgumentHelp("Write the receipt here too.", valueName: "file"), completion: .file())
     var receipt: String?
     @OptionGroup var person: PersonOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
@@ -90,7 +91,7 @@ struct LoadCommand: Command {
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
-        (run.signer, run.person) = (try media.state.signer(), person.operator)
+        (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
         let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()
         let result = try media.sayingHowToTrust { [run] in
