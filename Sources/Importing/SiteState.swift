@@ -150,6 +150,8 @@ package enum StateError: Error, Equatable {
     case noReceipts(String?, FilePath, known: [String])
     /// A file that was given as a receipt and is none.
     case noReceipt(FilePath, String)
+    /// A file that was given as a plan and is none.
+    case noPlan(FilePath, String)
 }
 
 extension StateError: ClassifiedError {
@@ -158,7 +160,7 @@ extension StateError: ClassifiedError {
         case .changedRoot: .notTrusted
         case .unreadable: .failed
         case .productKnown, .unreadablePolicy: .refused
-        case .noReceipt: .damaged
+        case .noReceipt, .noPlan: .damaged
         case .noSuchRelease, .noReceipts: .usage
         }
     }
@@ -183,6 +185,8 @@ extension StateError: ClassifiedError {
             "there is no receipt\(name.map { " of a load of \($0.printable), nor a file of that name," } ?? "") in \(folder)"
                 + (known.isEmpty ? "" : "; there are some of \(known.joined(separator: ", "))")
                 + ". Give a receipt's file, or the folder that the loads were given with --state"
+        case .noPlan(let file, let why):
+            "\(file.printable) is no plan (\(why)); plan --out writes one"
         case .noReceipt(let file, let why):
             "\(file.printable) is no receipt of a load (\(why)); loads name theirs, and keep them in receipts/ of the state's "
                 + "folder"

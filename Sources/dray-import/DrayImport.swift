@@ -24,8 +24,8 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self, TargetCommand.self, SyncCommand.self,
-            SandboxCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self, SandboxCommand.self, SiteCommand.self,
+            ApproveCommand.self, HistoryCommand.self,
         ])
 
     static func main() {

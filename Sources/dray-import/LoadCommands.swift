@@ -82,6 +82,7 @@ struct LoadCommand: Command {
     @Option(help: ArgumentHelp("Write the receipt here too.", valueName: "file"), completion: .file())
     var receipt: String?
     @OptionGroup var person: PersonOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
@@ -90,15 +91,16 @@ struct LoadCommand: Command {
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
-        (run.signer, run.person) = (try media.state.signer(), person.operator)
+        (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
         let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()
         let result = try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
         }
         let kept = try media.state.site.keptReceipt(result.receiptFile)
-        var report = result.receipt.report(file: result.receiptFile, proof: kept.proof)
-        report.warnings += result.warnings
+        var report = result.receipt.report(
+            file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
+        report.warnings += result.warnings + [kept.proof.warning(kept.file)].compactMap(\.self)
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
         return Outcome(report)

@@ -3,7 +3,6 @@
 import ArgumentParser
 import BundleFormat
 import CommandLineSupport
-import Cryptography
 import Files
 import Importing
 import RegistryClient
@@ -19,12 +18,6 @@ struct StateOptions: ParsableArguments {
 
     /// The option again, for the next command.
     var words: [String] { state.map { ["--state", $0] } ?? [] }
-
-    /// What signs this site's receipts and inventories; `nil` where it has no key. Opened before anything is done.
-    func signer() throws -> SiteSigner? {
-        guard let key = try site.siteKey() else { return nil }
-        return try key.signer(PrivateKey(argument: key.argument))
-    }
 
     var site: SiteState { SiteState(state.map { FilePath($0) } ?? StateFolder.standard()) }
 }
@@ -131,11 +124,7 @@ struct TargetOptions: ParsableArguments {
 
     /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
     func access(_ state: SiteState) throws -> (address: String, access: TargetAccess) {
-        var given = connection.access
-        given.gcDelay = gcDelay
-        guard !to.contains("://"), SavedTarget.isName(to) else { return (to, given) }
-        let saved = try state.target(to)
-        return (saved.address, given.over(saved.access))
+        try connection.access(to: to, state, gcDelay: gcDelay)
     }
 
     /// The target; a password is read here and nowhere else.
@@ -168,6 +157,19 @@ private struct UntrustedMedia: ClassifiedError {
     var description: String {
         "\(root.printable) is no root that is trusted here; compare its fingerprint with the one that its sender gave you by "
             + "another way (--fingerprint HEX, required without a terminal), then add it:\n  \(command.shellLine)"
+    }
+}
+
+extension ConnectionOptions {
+    /// The address that is given or named, and how it is reached; what is on the command line wins.
+    func access(
+        to address: String, _ state: SiteState, gcDelay: Int? = nil
+    ) throws -> (address: String, access: TargetAccess) {
+        var given = access
+        given.gcDelay = gcDelay
+        guard !address.contains("://"), SavedTarget.isName(address) else { return (address, given) }
+        let saved = try state.target(address)
+        return (saved.address, given.over(saved.access))
     }
 }
 
