@@ -19,11 +19,7 @@ struct GivenPlan {
     init(at file: FilePath, _ state: SiteState, person: String?, needsApproval: Bool) throws {
         let bytes = try file.contents(limit: PlanDocument.maximumSize)
         self.file = file
-        do {
-            document = try PlanDocument(parsing: bytes)
-        } catch {
-            throw LoadError.noPlan(file.printable, "\(error)")
-        }
+        document = try PlanDocument(parsing: bytes, file)
         do {
             approval = try GivenPlan.approval(of: bytes, file, state, person)
         } catch let error as any ClassifiedError where document.reason != nil && !(error is FileError) {

@@ -97,12 +97,12 @@ extension PlanDocument {
         (1...longestReason).contains(text.utf8.count) && text.contains { !$0.isWhitespace }
     }
 
-    /// Reads a plan's file. Throws `LoadError.noPlan` for any other file.
-    package init(at file: FilePath) throws {
-        do {
-            try self.init(parsing: file.contents(limit: PlanDocument.maximumSize))
-        } catch let error as JSONError {
-            throw LoadError.noPlan(file.printable, "\(error)")
+    /// Reads what stands in a plan's file. Throws `LoadError.noPlan` for anything else.
+    package init(parsing bytes: [UInt8], _ file: FilePath) throws(LoadError) {
+        do throws(JSONError) {
+            try self.init(parsing: bytes)
+        } catch {
+            throw .noPlan(file.printable, "\(error)")
         }
     }
 

@@ -148,23 +148,29 @@ extension PlanDocument {
     }
 
     /// What a person who is asked to approve it sees.
-    package var summary: [(String, String)] {
+    package var text: String { summary.aligned }
+
+    private var summary: [(String, String)] {
         let moves = tags.filter { $0.from != nil && $0.from != $0.to }
         var rows = [
-            ("release", release.text), ("target", target), ("trust", trust.text), ("objects", objects.text),
+            ("release", release.text), ("target", target.printable), ("trust", trust.text),
+            ("root", RootCandidate.grouped(trust.root.printable)), ("objects", objects.text),
             (
                 "tags",
                 "\(tags.count { $0.from == nil }) new, \(tags.count { $0.from == $0.to }) unchanged, \(moves.count) moved"
             ),
         ]
-        rows += moves.map { ("moves", "\($0.name) from \($0.from ?? "") to \($0.to)") }
-        rows += expired.map { ("EXPIRED", "\($0.file) at \($0.expires), to be accepted") }
+        rows += moves.map { ("moves", "\($0.name) from \($0.from ?? "") to \($0.to)".printable) }
+        rows += expired.map { ("EXPIRED", "\($0.file.printable) at \($0.expires), to be accepted") }
         if let reason { rows.append(("reason", reason.printable)) }
         if !allowances.replaceTags.isEmpty {
             rows.append(("may move", allowances.replaceTags.map(\.printable).joined(separator: ", ")))
         }
         if allowances.insecureSkipTLSVerify { rows.append(("certificate", "NOT CHECKED")) }
-        return rows + [("fips", profile.fips ? "on" : "off"), ("sandbox", profile.sandbox.rawValue), ("made", time)]
+        return rows + [
+            ("fips", profile.fips ? "on" : "off"), ("sandbox", profile.sandbox.rawValue),
+            ("made", "\(time.printable) by \(tool.printable)"),
+        ]
     }
 }
 
@@ -175,7 +181,7 @@ extension PlanDocument.ReleaseName {
         sha256 = bundle.metadata.targets.content.files["release.json"].map { Digest(hashed: $0.sha256).hex } ?? ""
     }
 
-    fileprivate var text: String { "\(product) \(version) (\(edition)), sha256:\(sha256)" }
+    fileprivate var text: String { "\(product) \(version) (\(edition)), sha256:\(sha256)".printable }
 }
 
 extension PlanDocument.TrustVersions {

@@ -8,14 +8,20 @@ internal import Trust
 
 // Receipts and records of undos form a chain: each names the SHA-256 of the file before it.
 extension SiteState {
+    /// Receipts and records of undos, by name.
+    func receiptPaths() throws -> [FilePath] {
+        guard try receiptsFolder.exists() else { return [] }
+        let names = try receiptsFolder.entries().filter { $0.hasSuffix(".json") || $0.hasSuffix(".undo") }
+        return names.map { receiptsFolder.appending($0) }
+    }
+
     /// Every readable file of the receipts' folder, by name.
     func receiptFiles() throws -> (files: [ReceiptFile], faults: [StateError]) {
-        guard try receiptsFolder.exists() else { return ([], []) }
         var files: [ReceiptFile] = []
         var faults: [StateError] = []
-        for entry in try receiptsFolder.entries().sorted() where entry.hasSuffix(".json") || entry.hasSuffix(".undo") {
+        for path in try receiptPaths() {
             do {
-                files.append(try ReceiptFile(at: receiptsFolder.appending(entry)))
+                files.append(try ReceiptFile(at: path))
             } catch let error as StateError {
                 faults.append(error)
             }

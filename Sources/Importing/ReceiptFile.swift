@@ -28,6 +28,8 @@ package struct ReceiptFile: Sendable {
     /// SHA-256 of the file: what the next receipt names.
     package let digest: Digest
     package let content: Content
+    /// What the signed statement says was verified; nothing where there is none.
+    package let properties: [String]
     private let envelope: DSSEEnvelope?
 
     /// Reads the file of a load's or undo's receipt. Throws `StateError.noReceipt` for any other, `FileError`.
@@ -46,13 +48,25 @@ package struct ReceiptFile: Sendable {
         (self.path, digest) = (path, Digest(of: bytes))
         let document = try JSONValue(parsing: bytes, .document(bytes: DSSEEnvelope.maximumSize))
         guard DSSEEnvelope.isEnvelope(document) else {
-            envelope = nil
+            (envelope, properties) = (nil, [])
             content = try Content(JSONCursor(document))
             return
         }
         let envelope = try DSSEEnvelope(parsing: bytes)
         self.envelope = envelope
-        content = try Content(envelope)
+        (content, properties) = try ReceiptFile.content(of: envelope)
+    }
+
+    private static func content(of envelope: DSSEEnvelope) throws -> (Content, [String]) {
+        do {
+            let undo = try envelope.unverifiedStatement(UndoRecord.predicateType)
+            return (.undo(try UndoRecord(JSONCursor(undo.predicate))), [])
+        } catch DSSEError.predicateType {
+            let predicate = JSONCursor(try envelope.unverifiedStatement(Receipt.predicateType).predicate)
+            let properties = try predicate["properties"].elements().map { entry throws(JSONError) in try entry.string()
+            }
+            return (.load(try Receipt(predicate["dray"])), properties)
+        }
     }
 
     /// What proves the file, where these keys are known. Throws `SiteError.untrusted` for a signature under one of them that
@@ -84,16 +98,6 @@ extension ReceiptFile.Content {
     fileprivate init(_ document: JSONCursor) throws {
         self = try document.optional("applied") == nil ? .load(Receipt(document)) : .undo(UndoRecord(document))
     }
-
-    fileprivate init(_ envelope: DSSEEnvelope) throws {
-        do {
-            let undo = try envelope.unverifiedStatement(UndoRecord.predicateType)
-            self = .undo(try UndoRecord(JSONCursor(undo.predicate)))
-        } catch DSSEError.predicateType {
-            let statement = try envelope.unverifiedStatement(Receipt.predicateType)
-            self = .load(try Receipt(JSONCursor(statement.predicate)["dray"]))
-        }
-    }
 }
 
 extension ReceiptFile.Proof {
@@ -101,7 +105,7 @@ extension ReceiptFile.Proof {
     package func text(_ names: [KeyID: String]) -> String {
         switch self {
         case .unsigned: "NONE: nothing proves this receipt"
-        case .signed(let id): "holds, by \(names[id] ?? "the key given") (key \(id.hex.prefix(16)))"
+        case .signed(let id): "holds, by \(names[id] ?? "the given key") (key \(id.hex.prefix(16)))"
         case .unknownKey(let ids):
             "NOT CHECKED: by \(ids.map { $0.printable }.joined(separator: ", ")), which is not known here"
         }

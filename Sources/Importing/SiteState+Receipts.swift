@@ -38,6 +38,11 @@ extension SiteState {
     /// The keys whose signatures prove receipts here: the site's.
     package func receiptKeys() throws -> [TrustKey] { try siteKey().map { [$0.key] } ?? [] }
 
+    /// What those keys are called.
+    package func receiptKeyNames() throws -> [KeyID: String] {
+        try siteKey().map { [$0.key.id: "the key of \($0.name)"] } ?? [:]
+    }
+
     /// Reads the receipt of a load, and checks its signature where it has one of the site's key. Throws
     /// `StateError.noReceipt`, and `SiteError.untrusted` for a signature that doesn't hold.
     package func keptReceipt(_ file: FilePath) throws -> KeptReceipt { try keptReceipt(file, receiptKeys()) }

@@ -49,6 +49,25 @@ package struct UndoRecord: Sendable, Equatable {
         json = document.value
     }
 
+    /// A step that was carried out, as the record has it; steps that can't be read are left out.
+    struct Step: Equatable {
+        let action, name: String
+        let digest: String?
+    }
+
+    var steps: [Step] {
+        guard case .object(let members) = json, case .array(let steps)? = members["steps"] else { return [] }
+        return steps.compactMap { step in
+            guard case .object(let members) = step, case .string(let action)? = members["action"],
+                case .string(let name)? = members["name"]
+            else { return nil }
+            guard case .string(let digest)? = members["digest"] else {
+                return Step(action: action, name: name, digest: nil)
+            }
+            return Step(action: action, name: name, digest: digest)
+        }
+    }
+
     /// What a signed record states.
     var statement: Statement {
         Statement(

@@ -23,7 +23,8 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self, TargetCommand.self, SyncCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self, SiteCommand.self, ApproveCommand.self,
+            HistoryCommand.self,
         ])
 
     static func main() {

@@ -127,7 +127,10 @@ struct LoadCommand: Command {
         let result = try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
         }
-        var report = result.receipt.report(file: result.receiptFile)
+        let kept = try media.state.site.keptReceipt(result.receiptFile)
+        var report = result.receipt.report(
+            file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
+        report.warnings += result.warnings + [kept.proof.warning(kept.file)].compactMap(\.self)
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
         return Outcome(report)

@@ -129,11 +129,7 @@ struct TargetOptions: ParsableArguments {
 
     /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
     func access(_ state: SiteState) throws -> (address: String, access: TargetAccess) {
-        var given = connection.access
-        given.gcDelay = gcDelay
-        guard !to.contains("://"), SavedTarget.isName(to) else { return (to, given) }
-        let saved = try state.target(to)
-        return (saved.address, given.over(saved.access))
+        try connection.access(to: to, state, gcDelay: gcDelay)
     }
 
     /// The address that the target will have: that of a registry without credentials, or the folder's. Throws for what is none.
@@ -173,6 +169,19 @@ private struct UntrustedMedia: ClassifiedError {
     var description: String {
         "\(reason). Compare its fingerprint with the one that its sender gave you by another way (--fingerprint HEX, required "
             + "without a terminal), then add it:\n  \(command.shellLine)"
+    }
+}
+
+extension ConnectionOptions {
+    /// The address that is given or named, and how it is reached; what is on the command line wins.
+    func access(
+        to address: String, _ state: SiteState, gcDelay: Int? = nil
+    ) throws -> (address: String, access: TargetAccess) {
+        var given = access
+        given.gcDelay = gcDelay
+        guard !address.contains("://"), SavedTarget.isName(address) else { return (address, given) }
+        let saved = try state.target(address)
+        return (saved.address, given.over(saved.access))
     }
 }
 

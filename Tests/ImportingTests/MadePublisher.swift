@@ -50,7 +50,10 @@ struct MadePublisher {
     /// Publishes the next root, with other keys for releases.
     mutating func rotate() throws {
         releaseKeys = try releaseKeys.map { _ in try .generate(.p384) }
-        let keys = RoleKeys(keys: releaseKeys.map { TrustKey($0.publicKey) }, threshold: root.root[.targets].threshold)
+        let keys = try Root(
+            firstFor: product, rootKeys: [rootKey.publicKey], releaseKeys: releaseKeys.map(\.publicKey),
+            releaseThreshold: root.root[.targets].threshold, issued: MadePublisher.now, expires: MadePublisher.now
+        )[.targets]
         let header = MetadataHeader(
             version: root.root.header.version + 1, issued: MadePublisher.now,
             expires: MadePublisher.now.adding(days: 3000))
