@@ -86,7 +86,8 @@ extension SiteState {
         let known = try SitePolicy(at: policyFile) ?? policy(machineFile: machineFile)
         var wanted = known
         change(&wanted)
-        guard wanted.stricter(known) == wanted else {
+        // the other's word comes first where only one can stand
+        guard wanted.stricter(known) == wanted, known.stricter(wanted) == wanted else {
             throw StateError.unreadablePolicy(policyFile, "it says otherwise already")
         }
         if try wanted != known || !policyFile.exists() {

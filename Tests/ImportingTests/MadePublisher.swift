@@ -6,6 +6,7 @@ import Files
 import OCI
 import Packing
 import Support
+import Synchronization
 import SystemPackage
 import Testing
 import Trust
@@ -68,9 +69,7 @@ struct MadePublisher {
         _ version: String, image: String? = nil, versions: Versions? = nil, issued: UTCTime = now,
         expires: UTCTime = expires
     ) throws -> FilePath {
-        var layout = MadeLayout()
-        _ = layout.image(image ?? "library/r\(version):1", [try layout.noise(500)])
-        let packed = try layout.packed(product: product, version: version)
+        let packed = try PackedRelease.named(product, version, image ?? "library/\(product)-\(version):1")
         let place = try newFolder()
         #expect(try run(["cp", "-r", packed.bundle.string, place.string]).status == 0)
         let bundle = place.appending(packed.bundle.lastComponent?.string ?? "")
@@ -171,6 +170,23 @@ private struct Sums {
         for folder in copies ? ["", "copies/"] : [""] {
             try Support.write(text, to: bundle.appending("\(folder)SHA256SUMS"))
             try Support.write(try key.signDetached(text), to: bundle.appending("\(folder)SHA256SUMS.sig"))
+        }
+    }
+}
+
+/// Releases as `pack` makes them, each made once for all tests, which only copy it.
+private enum PackedRelease {
+    private static let made = Mutex<[String: PackedSample]>([:])
+
+    static func named(_ product: String, _ version: String, _ image: String) throws -> PackedSample {
+        try made.withLock { made in
+            let name = "\(product) \(version) \(image)"
+            if let known = made[name] { return known }
+            var layout = MadeLayout()
+            _ = layout.image(image, [layout.blob(Array(name.utf8))])
+            let packed = try layout.packed(product: product, version: version)
+            made[name] = packed
+            return packed
         }
     }
 }
