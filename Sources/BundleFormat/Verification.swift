@@ -22,7 +22,9 @@ extension UnverifiedBundle {
             throw BundleError.trustOnly(folders.first ?? FilePath(name), product: metadata.root.root.product)
         }
         var verification = Verification(metadata: metadata, files: files)
-        return try verification.bundle(name: name)
+        var bundle = try verification.bundle(name: name)
+        bundle.decoders = decoders
+        return bundle
     }
 
     /// Checks `trust/` alone, as `verified` does first: what a site learns from media whose release it doesn't want.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
+internal import Cage
 package import Files
 internal import OCI
 package import SystemPackage
@@ -53,6 +54,7 @@ package struct LoadRun: Sendable {
     package func run(
         _ unverified: UnverifiedBundle, to target: any LoadTarget, given arguments: GivenArguments, progress: Progress
     ) throws -> Result {
+        let sandbox = try unverified.decoders.status()
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
         try checkSigner()
@@ -64,7 +66,7 @@ package struct LoadRun: Sendable {
         let bundle = try admission.verified(unverified)
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
-        receipt.started = now().description
+        (receipt.started, receipt.sandbox) = (now().description, sandbox)
         receipt.note(target, person)
         receipt.note(given, bundle.metadata.expired)
         let outcome = Swift.Result {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Cage
 package import Trust
 
 /// What one load did, for the site's records; written whether it succeeded or not.
@@ -40,6 +41,8 @@ package struct Receipt: Sendable, Equatable {
     package var counts = LoadTally.Counts()
     /// What verification reported beside.
     package var findings: [String] = []
+    /// What kept the decoder of media in its cage; `nil` in receipts of older versions.
+    package var sandbox: CageStatus?
     /// Everything that the release puts into the target, for checks without media; empty in receipts of version 0.1.
     package var objects: [ReceiptObject] = []
     /// The images that each pack names, by the pack's reference.
@@ -53,8 +56,8 @@ package struct Receipt: Sendable, Equatable {
     /// Who allowed the plan, where a second person did.
     package var approval: ReceiptApproval?
     package var expiredAccepted: ReceiptExpiry?
-    /// What was in force of the parser's cage and of the FIPS profile, as those name it.
-    package var (sandbox, crypto): (JSONValue?, JSONValue?)
+    /// What was in force of the FIPS profile, as that names it.
+    package var crypto: JSONValue?
 
     /// Requests to the target, and bytes of bodies sent.
     package struct Effort: Sendable, Equatable {
@@ -101,6 +104,7 @@ package struct Receipt: Sendable, Equatable {
             ],
         ]
         if let message { result["message"] = .string(message) }
+        if let sandbox { result["sandbox"] = sandbox.json }
         result["objects"] = .array(objects.map(\.json))
         result["packs"] = .object(packs.mapValues { .array($0.map(JSONValue.string)) })
         result["stagingLeft"] = .array(counts.stagingLeft.map(JSONValue.string))
@@ -109,7 +113,6 @@ package struct Receipt: Sendable, Equatable {
         if let previous { result["previous"] = .string(previous) }
         if let approval { result["approval"] = approval.json }
         if let expiredAccepted { result["expiredAccepted"] = expiredAccepted.json }
-        if let sandbox { result["sandbox"] = sandbox }
         if let crypto { result["crypto"] = crypto }
         return .object(result)
     }
@@ -156,6 +159,7 @@ package struct Receipt: Sendable, Equatable {
         counts.stagingLeft =
             try document.optional("stagingLeft")?.elements().map { cursor throws(JSONError) in try cursor.string() }
             ?? []
+        sandbox = try document.optional("sandbox").map { try CageStatus($0) }
         planned = try document.optional("planned").map { try Effort($0) } ?? Effort()
         done = try document.optional("done").map { try Effort($0) } ?? Effort()
     }
@@ -170,7 +174,7 @@ package struct Receipt: Sendable, Equatable {
         previous = try document.optional("previous")?.string()
         approval = try document.optional("approval").map { try ReceiptApproval($0) }
         expiredAccepted = try document.optional("expiredAccepted").map { try ReceiptExpiry($0) }
-        (sandbox, crypto) = (try document.optional("sandbox")?.value, try document.optional("crypto")?.value)
+        crypto = try document.optional("crypto")?.value
     }
 
     /// The most bytes of a receipt that is read.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Cage
 internal import Files
 internal import OCI
 package import SystemPackage
@@ -33,7 +34,7 @@ extension Receipt {
             "DRAY_SIGNATURES_VERIFIED", threshold > 0 ? "DRAY_THRESHOLD_\(threshold)_OF_\(keyCount)" : nil,
             outcome == "done" ? "DRAY_LOADED" : nil, readBackProperty, isEncrypted ? "DRAY_TLS_VERIFIED" : nil,
             approval == nil ? nil : "DRAY_PLAN_APPROVED", expiredAccepted == nil ? nil : "DRAY_EXPIRED_ACCEPTED",
-            sandbox?.isTrue("seccomp") == true ? "DRAY_SANDBOX" : nil,
+            sandbox?.seccomp == true ? "DRAY_SANDBOX" : nil,
             crypto?.isTrue("fips") == true ? "DRAY_FIPS" : nil,
         ]
         return found.compactMap(\.self)

@@ -30,7 +30,7 @@ package struct SiteKey: Sendable, Equatable {
     }
 
     /// Whether the text of a `--key` option names a token rather than a file.
-    package static func isToken(_ argument: String) -> Bool { argument.hasPrefix("pkcs11:") }
+    package static func isToken(_ argument: String) -> Bool { PKCS11URI.isURI(argument) }
 
     /// What signs with it. Throws `SiteError.otherKey` where the private key isn't this one's.
     package func signer(_ key: PrivateKey) throws(SiteError) -> SiteSigner {

@@ -24,8 +24,9 @@ struct ApproveCommand: Command {
     @Argument(help: ArgumentHelp("What plan --out wrote.", valueName: "plan"), completion: .file())
     var plan: String
     @Option(
-        help: ArgumentHelp("Your private key: a PEM file, or pkcs11:URI.", valueName: "key"), completion: .file())
+        help: ArgumentHelp("Yours. \(KeyOptions.keyHelp)", valueName: "key"), completion: .file())
     var key: String
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
     @Option(help: "Your name, signed with the plan; what counts is the name that the site gave your key.")
     var name: String?
     @OptionGroup var output: OutputOptions
@@ -41,7 +42,7 @@ struct ApproveCommand: Command {
         let path = FilePath(plan)
         let bytes = try path.contents(limit: PlanDocument.maximumSize)
         let shown = try PlanDocument(parsing: bytes, path)
-        let key = try PrivateKey(argument: key)
+        let key = try unlocking.key(key)
         try confirm(shown)
         let file = Approval.file(of: path)
         let approval = try self.approval(bytes, file, key)

@@ -60,13 +60,14 @@ struct UndoCommand: Command {
     @OptionGroup var target: TargetOptions
     @Flag(help: "Carry it out.") var apply = false
     @OptionGroup var person: PersonOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
         try receipt.mustExist(as: "the receipt")
         let kept = try state.site.keptReceipt(FilePath(receipt))
         let receipt = kept.receipt
-        let signer = try apply ? state.signer() : nil
+        let signer = try apply ? siteKey.signer(of: state.site) : nil
         let place = try target.target(state.site)
         guard !place.address.hasPrefix("oci:") else {
             throw UsageError("undo is for registries; a layout folder is a copy: remove it")
@@ -81,7 +82,7 @@ struct UndoCommand: Command {
             receipt, others: state.site.otherReceipts(than: receipt),
             staging: state.site.stagingTags(of: place.address),
             at: place, jobs: target.jobs, progress: progress)
-        let again = ["dray-import", "undo", self.receipt] + target.words + state.words + ["--apply"]
+        let again = ["dray-import", "undo", self.receipt] + target.words + state.words + siteKey.words + ["--apply"]
         let warnings = [kept.proof.warning(kept.file)].compactMap(\.self)
         guard apply else {
             var report = undo.report(receipt, refused: nil, again: again.shellLine)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Cage
 import CommandLineSupport
 import Glibc
 
@@ -23,11 +24,13 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self, TargetCommand.self, SyncCommand.self, SiteCommand.self, ApproveCommand.self,
-            HistoryCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self, SandboxCommand.self, SiteCommand.self,
+            ApproveCommand.self, HistoryCommand.self,
         ])
 
     static func main() {
+        // Before anything else makes a thread or reads an option.
+        if let code = CagedProcess.runIfAsked() { Glibc._exit(code) }
         Glibc.exit(runCommand(DrayImport.self))
     }
 }

@@ -27,6 +27,7 @@ struct InventoryCommand: Command {
         completion: .file())
     var out: String
     @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
@@ -34,7 +35,7 @@ struct InventoryCommand: Command {
         let target = try target.target(state.site)
         var inventory = Inventory(of: target, tool: "dray-import \(toolVersion)")
         inventory.jobs = self.target.jobs
-        let signer = try state.signer()
+        let signer = try siteKey.signer(of: state.site)
         var report = try inventory.write(to: FilePath(out), now: .now, progress: progress)
         if let signer {
             let file = try Inventory.sign(FilePath(out), by: signer, at: .now)

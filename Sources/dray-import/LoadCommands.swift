@@ -111,6 +111,7 @@ struct LoadCommand: Command {
     var plan: String?
     @Flag(help: "Refuse unless an approver of this site has signed the plan.") var requireApproval = false
     @OptionGroup var person: PersonOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
@@ -120,7 +121,7 @@ struct LoadCommand: Command {
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
-        (run.signer, run.person) = (try media.state.signer(), person.operator)
+        (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
         (run.plan, run.requiresApproval) = (plan.map { FilePath($0) }, requireApproval)
         let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()

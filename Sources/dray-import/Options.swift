@@ -3,7 +3,6 @@
 import ArgumentParser
 import BundleFormat
 import CommandLineSupport
-import Cryptography
 import Files
 import Importing
 import RegistryClient
@@ -19,12 +18,6 @@ struct StateOptions: ParsableArguments {
 
     /// The option again, for the next command.
     var words: [String] { state.map { ["--state", $0] } ?? [] }
-
-    /// What signs this site's receipts and inventories; `nil` where it has no key. Opened before anything is done.
-    func signer() throws -> SiteSigner? {
-        guard let key = try site.siteKey() else { return nil }
-        return try key.signer(PrivateKey(argument: key.argument))
-    }
 
     var site: SiteState { SiteState(state.map { FilePath($0) } ?? StateFolder.standard()) }
 }
@@ -47,7 +40,9 @@ struct MediaOptions: ParsableArguments {
 
     func unverified() throws -> UnverifiedBundle {
         for folder in media { try folder.mustExist(as: "the media folder") }
-        return try MediaSet(media.map { FilePath($0) }).bundle(release)
+        var bundle = try MediaSet(media.map { FilePath($0) }).bundle(release)
+        bundle.decoders = try state.site.frameDecoders()
+        return bundle
     }
 
     /// The bundle after every check that needs no volume; later roots of its chain are kept.

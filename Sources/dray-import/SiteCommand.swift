@@ -28,15 +28,16 @@ struct InitSite: Command {
     @Option(help: "What this site is called in receipts; the machine's name unless given.")
     var name: String?
     @Option(
-        help: ArgumentHelp("A key that exists: a PEM file, or pkcs11:URI.", valueName: "key"), completion: .file())
+        help: ArgumentHelp("A key that exists. \(KeyOptions.keyHelp)", valueName: "key"), completion: .file())
     var key: String?
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
     @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
         let site = state.site
         let name = self.name ?? ReceiptOrigin.here().host
-        let opened = try key.map { try PrivateKey(argument: $0) }
+        let opened = try key.map { try unlocking.key($0) }
         let lock = try site.lock()
         defer { withExtendedLifetime(lock) {} }
         let made =
