@@ -31,11 +31,11 @@ final class PackedSample: Sendable {
     }
 
     /// Packs what `release.yaml` in the folder says, which then may go.
-    init(_ inputs: FilePath, _ sample: SampleRelease? = nil) throws {
+    init(_ inputs: FilePath, _ sample: SampleRelease? = nil, product: String = "palette-enterprise") throws {
         (self.sample, self.inputs) = (sample, inputs)
         let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
         try TrustFolder.create(
-            place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
+            place.appending("trust"), product: product, rootKeys: [root],
             releaseKeys: [release.publicKey], issued: PackedSample.now, expires: PackedSample.now.adding(days: 3650))
         let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
