@@ -54,15 +54,7 @@ private struct Packer {
     init(_ options: PackOptions, progress: Progress, now: UTCTime) throws {
         (self.options, self.progress, self.now) = (options, progress, now)
         plan = try planPack(options)
-        keys = try options.keys.map { path in
-            var pem = try path.contents(limit: 1 << 20)
-            defer { for index in pem.indices { pem[index] = 0 } }
-            do {
-                return try PrivateKey(pem: pem)
-            } catch {
-                throw PackError.keyUnusable(path, why: "\(error)")
-            }
-        }
+        keys = try options.keys()
     }
 
     private var name: String { plan.release.folderName }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Cage
 import CommandLineSupport
 import Glibc
 
@@ -24,9 +25,12 @@ struct DrayImport: ParsableCommand {
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
             InventoryCommand.self, TargetCommand.self, SyncCommand.self,
+            SandboxCommand.self,
         ])
 
     static func main() {
+        // Before anything else makes a thread or reads an option.
+        if let code = CagedProcess.runIfAsked() { Glibc._exit(code) }
         Glibc.exit(runCommand(DrayImport.self))
     }
 }

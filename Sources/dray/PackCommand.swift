@@ -30,8 +30,10 @@ struct PackCommand: Command {
     var trust: String
 
     @Option(
-        help: ArgumentHelp("Private release key; repeat for more.", valueName: "pem file"), completion: .file())
+        help: ArgumentHelp("\(KeyOptions.keyHelp); repeat for more.", valueName: "key"), completion: .file())
     var key: [String] = []
+
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
 
     @Option(help: ArgumentHelp("Where the bundle's folder goes.", valueName: "folder"), completion: .directory)
     var out = "bundles"
@@ -67,7 +69,8 @@ struct PackCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         var options = PackOptions(
-            manifest: FilePath(manifest), trust: FilePath(trust), keys: key.map { FilePath($0) }, out: FilePath(out),
+            manifest: FilePath(manifest), trust: FilePath(trust),
+            keys: { [key, unlocking] in try key.map(unlocking.key) }, out: FilePath(out),
             volumeSize: volumeSize.bytes, state: state.map { FilePath($0) } ?? StateFolder.standard())
         (options.level, options.threads, options.restart) = (level, jobs, restart)
         options.kit = kit.map { FilePath($0) }

@@ -31,8 +31,10 @@ struct InitTrust: Command {
     @Option(help: "The product's name, for example palette-enterprise: lower case, digits, hyphens.")
     var product: String
 
-    @Option(help: ArgumentHelp("Private key that signs the root.", valueName: "pem file"), completion: .file())
+    @Option(help: ArgumentHelp("Signs the root. \(KeyOptions.keyHelp)", valueName: "key"), completion: .file())
     var rootKey: String
+
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
 
     @Option(
         help: ArgumentHelp("Public key of who signs releases; repeat for more.", valueName: "pem file"),
@@ -60,7 +62,7 @@ struct InitTrust: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let now = UTCTime.now
         let folder = FilePath(out)
-        let root = try PrivateKey(pem: try FilePath(rootKey).contents(limit: 1 << 20))
+        let root = try unlocking.key(rootKey)
         let release = try releaseKey.map { try PublicKey(pem: try FilePath($0).contents(limit: 1 << 20)) }
         try TrustFolder.create(
             folder, product: product, rootKeys: [root], releaseKeys: release, issued: now,

@@ -31,7 +31,8 @@ final class PackFixture: Sendable {
 
     func options(out: String = "out", volumeSize: UInt64 = 0) -> PackOptions {
         PackOptions(
-            manifest: sample.manifest, trust: place.appending("trust"), keys: [place.appending("release.pem")],
+            manifest: sample.manifest, trust: place.appending("trust"),
+            keys: PrivateKey.reading(place.appending("release.pem")),
             out: place.appending(out), volumeSize: volumeSize, state: place.appending("state"))
     }
 
@@ -50,6 +51,13 @@ final class PackFixture: Sendable {
     /// `sha256sum`'s lines over the volumes of a bundle.
     func volumeSums(_ bundle: FilePath) throws -> String {
         try sh("cd \(bundle.string)/volumes && sha256sum *").output
+    }
+}
+
+extension PrivateKey {
+    /// Gives the key in a file, when asked.
+    static func reading(_ file: FilePath) -> @Sendable () throws -> [PrivateKey] {
+        { [try PrivateKey(pem: try file.contents(limit: 1 << 20))] }
     }
 }
 
