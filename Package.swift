@@ -89,6 +89,9 @@ let package = Package(
                 "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: settings),
+        .executableTarget(
+            name: "dray-tuf-client",
+            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage], swiftSettings: settings),
 
         .target(
             name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
@@ -121,6 +124,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(
