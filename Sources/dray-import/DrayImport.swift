@@ -2,7 +2,10 @@
 
 import ArgumentParser
 import CommandLineSupport
+import Files
 import Glibc
+import Importing
+import SystemPackage
 
 /// `dray-import`, the importer: runs where there is no network, and travels in the kit.
 @main
@@ -23,10 +26,14 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self, TargetCommand.self, SyncCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self, CryptoCommand.self,
         ])
 
     static func main() {
-        Glibc.exit(runCommand(DrayImport.self))
+        Glibc.exit(
+            runCommand(DrayImport.self) { fips, state in
+                let folder = state.map { FilePath($0) } ?? StateFolder.standard()
+                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(folder))
+            })
     }
 }
