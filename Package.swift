@@ -51,12 +51,13 @@ let package = Package(
         target("Files", ["CLinux", systemPackage]),
         target("Cryptography", ["COpenSSL", "CPKCS11"]),
         target("Compression", ["CZstd"]),
+        target("Cage", ["CLinux", "Compression", "Files", systemPackage]),
         target("Archive", ["CLibArchive", "Files", systemPackage]),
         target("Splitting", ["CGear"]),
         target("Trust", ["Cryptography"]),
         target(
             "BundleFormat",
-            ["OCI", "Files", "Cryptography", "Compression", "Trust", systemPackage]),
+            ["OCI", "Files", "Cryptography", "Compression", "Cage", "Trust", systemPackage]),
         target("RegistryClient", ["OCI", "CCurl"]),
         target("Palette", ["OCI"]),
         target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
@@ -72,7 +73,7 @@ let package = Package(
         target(
             "Importing",
             [
-                "OCI", "Files", "Cryptography", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
                 systemPackage,
             ]),
         target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
@@ -85,7 +86,7 @@ let package = Package(
         .executableTarget(
             name: "dray-import",
             dependencies: [
-                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Files", "OCI",
+                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: settings),
 
@@ -107,6 +108,14 @@ let package = Package(
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
         tests(of: "Compression", [systemPackage]),
+        // What tries to break out of the cage, lies from inside it, or plays an old kernel. Shipped with nothing.
+        .executableTarget(name: "cage-probe", dependencies: ["CLinux"], path: "Tests/CageProbe"),
+        tests(
+            of: "Cage",
+            [
+                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray", "dray-import",
+                systemPackage,
+            ]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
             swiftSettings: settings),

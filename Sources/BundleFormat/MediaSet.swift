@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Cage
 internal import Files
 internal import OCI
 package import SystemPackage
@@ -76,6 +77,8 @@ package struct UnverifiedBundle: Sendable {
     package let name: String
     /// Where it is: the same bundle's folder on each medium.
     package private(set) var folders: [FilePath]
+    /// Where its frames will be decoded.
+    package var decoders = FrameDecoders.inProcess
 
     package init(name: String, folders: [FilePath]) { (self.name, self.folders) = (name, folders) }
 

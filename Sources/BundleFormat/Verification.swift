@@ -16,7 +16,9 @@ extension UnverifiedBundle {
         var files = SmallFiles(folders)
         let metadata = try trust.metadata(&files, now: now)
         var verification = Verification(metadata: metadata, files: files)
-        return try verification.bundle(name: name)
+        var bundle = try verification.bundle(name: name)
+        bundle.decoders = decoders
+        return bundle
     }
 
     /// The medium's own first root, for showing its fingerprint before anyone trusts it. `nil` when it has none.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Cage
 internal import Files
 package import OCI
 internal import SystemPackage
@@ -19,6 +20,8 @@ package struct VerifiedBundle: Sendable {
     package let findings: [Finding]
     let volumes: [VolumePlaces]
     let frames: FrameMap
+    /// Where its frames are decoded.
+    package internal(set) var decoders = FrameDecoders.inProcess
 
     init(
         name: String, release: Release, index: BundleIndex, metadata: TrustedMetadata, sumsSigner: KeyID,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
+internal import Cage
 package import Files
 internal import OCI
 package import SystemPackage
@@ -41,13 +42,14 @@ package struct LoadRun: Sendable {
     package func run(
         _ unverified: UnverifiedBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
     ) throws -> Result {
+        let sandbox = try unverified.decoders.status()
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
         try state.removeHalfWrittenUploads()
         let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
-        receipt.started = now().description
+        (receipt.started, receipt.sandbox) = (now().description, sandbox)
         let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
         do {
             try target.remember(in: state)

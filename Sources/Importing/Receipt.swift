@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Cage
 internal import Files
 package import SystemPackage
 package import Trust
@@ -38,6 +39,8 @@ package struct Receipt: Sendable, Equatable {
     package var counts = LoadTally.Counts()
     /// What verification reported beside.
     package var findings: [String] = []
+    /// What kept the decoder of media in its cage; `nil` in receipts of older versions.
+    package var sandbox: CageStatus?
     /// Everything that the release puts into the target, for checks without media; empty in receipts of version 0.1.
     package var objects: [ReceiptObject] = []
     /// The images that each pack names, by the pack's reference.
@@ -89,6 +92,7 @@ package struct Receipt: Sendable, Equatable {
             ],
         ]
         if let message { result["message"] = .string(message) }
+        if let sandbox { result["sandbox"] = sandbox.json }
         result["objects"] = .array(objects.map(\.json))
         result["packs"] = .object(packs.mapValues { .array($0.map(JSONValue.string)) })
         result["stagingLeft"] = .array(counts.stagingLeft.map(JSONValue.string))
@@ -133,6 +137,7 @@ package struct Receipt: Sendable, Equatable {
         counts.stagingLeft =
             try document.optional("stagingLeft")?.elements().map { cursor throws(JSONError) in try cursor.string() }
             ?? []
+        sandbox = try document.optional("sandbox").map { try CageStatus($0) }
         planned = try document.optional("planned").map { try Effort($0) } ?? Effort()
         done = try document.optional("done").map { try Effort($0) } ?? Effort()
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Cage
 import CommandLineSupport
 import Files
 import Glibc
@@ -26,10 +27,12 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self, TargetCommand.self, SyncCommand.self, CryptoCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self, SandboxCommand.self, CryptoCommand.self,
         ])
 
     static func main() {
+        // Before anything else makes a thread or reads an option.
+        if let code = CagedProcess.runIfAsked() { Glibc._exit(code) }
         Glibc.exit(
             runCommand(DrayImport.self) { fips, state in
                 let folder = state.map { FilePath($0) } ?? StateFolder.standard()

@@ -40,7 +40,9 @@ struct MediaOptions: ParsableArguments {
 
     func unverified() throws -> UnverifiedBundle {
         for folder in media { try folder.mustExist(as: "the media folder") }
-        return try MediaSet(media.map { FilePath($0) }).bundle(release)
+        var bundle = try MediaSet(media.map { FilePath($0) }).bundle(release)
+        bundle.decoders = try state.site.frameDecoders()
+        return bundle
     }
 
     /// The bundle after every check that needs no volume; later roots of its chain are kept.
