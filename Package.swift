@@ -96,6 +96,9 @@ let package = Package(
         .executableTarget(
             name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
             swiftSettings: settings),
+        .executableTarget(
+            name: "crypto-probe", dependencies: ["Cryptography", "COpenSSL"], path: "Tests/CryptoProbe",
+            swiftSettings: settings),
         .testTarget(
             name: "ZotContractTests", dependencies: ["Support", "Cryptography", "OCI", "zot-stand-in", systemPackage],
             exclude: ["Resources"], swiftSettings: settings),
@@ -113,11 +116,13 @@ let package = Package(
         tests(
             of: "Cage",
             [
-                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray", "dray-import",
+                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray",
+                "dray-import",
                 systemPackage,
             ]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
+            name: "EndToEndTests",
+            dependencies: ["dray", "dray-import", "zot-stand-in", "crypto-probe", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(
