@@ -11,6 +11,8 @@ import Glibc
 ///     crypto-probe late FILE    the same, after something was computed already
 ///     crypto-probe raw FILE     the file alone, without our checks
 ///     crypto-probe plain        no FIPS
+///
+/// A further argument is a key file to read, its password is "x".
 @main
 struct CryptoProbe {
     static func main() {
@@ -22,6 +24,7 @@ struct CryptoProbe {
             exit(14)
         }
         for (name, works) in algorithms { print("\(name): \(works() ? "works" : "refused")") }
+        if let file = arguments.dropFirst(3).first { print("given key: \(reading(file))") }
         print("module: \(LibCrypto.fipsModule?.name ?? "none")")
     }
 
@@ -38,12 +41,25 @@ struct CryptoProbe {
     }
 
     private static func startFIPS(_ file: String) throws(FIPSError) {
-        var bytes = [UInt8](repeating: 0, count: FIPSConfiguration.sizeLimit)
-        guard let opened = unsafe fopen(file, "rb") else { throw .notInstalled(file) }
-        let count = unsafe fread(&bytes, 1, bytes.count, opened)
-        unsafe fclose(opened)
-        let configuration = try FIPSConfiguration(parsing: Array(bytes.prefix(count)), file: file)
+        let bytes = contents(of: file, limit: FIPSConfiguration.sizeLimit)
+        guard !bytes.isEmpty else { throw .notInstalled(file) }
+        let configuration = try FIPSConfiguration(parsing: bytes, file: file)
         try LibCrypto.startFIPS(configuration, file: file)
+    }
+
+    /// Reads a key file that is protected by the password "x".
+    private static func reading(_ file: String) -> String {
+        do throws(KeyError) {
+            _ = try PrivateKey(pem: contents(of: file, limit: 16_384), password: Secret("x".utf8))
+            return "works"
+        } catch { return error == .protectionNotApproved ? "not approved" : error.description }
+    }
+
+    private static func contents(of file: String, limit: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        guard let opened = unsafe fopen(file, "rb") else { return [] }
+        defer { unsafe fclose(opened) }
+        return Array(bytes.prefix(unsafe fread(&bytes, 1, limit, opened)))
     }
 
     private static let algorithms: [(String, @Sendable () -> Bool)] = [

@@ -4,17 +4,6 @@ import Support
 import SystemPackage
 import Testing
 
-/// The module that `scripts/fips-provider` builds.
-enum FIPSModuleFile {
-    static let path = SourceTree.root.appending(".build/fips/fips.so")
-
-    /// Fails, and doesn't skip, where nobody has built it: a suite without it proves nothing.
-    static func required() throws -> FilePath {
-        try #require(run(["test", "-s", path.string]).status == 0, "no \(path): run scripts/fips-provider")
-        return path
-    }
-}
-
 /// How libcrypto is started, and what it must compute then.
 struct FIPSRow: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -71,9 +60,17 @@ struct FIPSRow: Sendable, CustomTestStringConvertible {
                 testDescription: "no configuration", mode: "fips", change: "rm fips.cnf", status: 14,
                 says: "is not there"),
         ]
+        + [
+            // Code that runs before the module's own check: it must not come to that.
+            FIPSRow(
+                testDescription: "one byte of the module's code changed: the tools refuse", mode: "fips",
+                change: "printf x | dd of=fips.so bs=1 seek=$(($(stat -c %s fips.so) / 2)) conv=notrunc", status: 14,
+                says: "its bytes have changed")
+        ]
         + closed(
-            "one byte of the module changed",
-            "printf x | dd of=fips.so bs=1 seek=$(($(stat -c %s fips.so) / 2)) conv=notrunc",
+            "one letter of the module's name changed",
+            "printf X | dd of=fips.so bs=1 conv=notrunc"
+                + " seek=$(grep -abom1 'OpenSSL FIPS Provider' fips.so | head -n 1 | cut -d: -f1)",
             says: "its bytes have changed")
         + closed("the module is missing", "rm fips.so", says: "can't be read")
         + [
@@ -92,7 +89,7 @@ struct FIPSRow: Sendable, CustomTestStringConvertible {
 @Suite struct FIPSTableTests {
     /// The module, its configuration, and configurations that somebody else would like to be read.
     private func folder() throws -> Shell {
-        let (shell, module) = (Shell(), try FIPSModuleFile.required())
+        let (shell, module) = (Shell(), try FIPSModuleFile.path())
         let folder = shell.folder.path
         let install = [
             SourceTree.tool("dray-import").string, "crypto", "install", "--fips-module", "\(folder)/fips.so",
@@ -104,6 +101,18 @@ struct FIPSRow: Sendable, CustomTestStringConvertible {
         try shell.write(Array("\(head)providers = b\n[b]\ndefault = c\n[c]\nactivate = 1\n".utf8), "default.cnf")
         try shell.write(Array("\(head)alg_section = b\n[b]\ndefault_properties = fips=yes\n".utf8), "nothing.cnf")
         return shell
+    }
+
+    /// Debian 12's OpenSSL salts with 8 bytes, which a FIPS module refuses: the password isn't to blame then.
+    @Test func `says that the module refuses a key's protection`() throws {
+        let shell = try folder()
+        try #require(
+            shell.run("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -aes256 -pass pass:x -out k"))
+        for (mode, says) in [("fips", "given key: not approved"), ("plain", "given key: works")] {
+            let files = ["fips.cnf", "k"].map { shell.folder.appending($0).string }
+            let result = try run([SourceTree.tool("crypto-probe").string, mode] + files)
+            #expect(result.output.contains(says), "\(result.output)")
+        }
     }
 
     @Test(arguments: FIPSRow.all) func row(_ row: FIPSRow) throws {
