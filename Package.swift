@@ -99,6 +99,9 @@ let package = Package(
         .executableTarget(
             name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
             swiftSettings: settings),
+        .executableTarget(
+            name: "crypto-probe", dependencies: ["Cryptography", "COpenSSL"], path: "Tests/CryptoProbe",
+            swiftSettings: settings),
         .testTarget(
             name: "ZotContractTests", dependencies: ["Support", "Cryptography", "OCI", "zot-stand-in", systemPackage],
             exclude: ["Resources"], swiftSettings: settings),
@@ -123,7 +126,8 @@ let package = Package(
                 systemPackage,
             ]),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
+            name: "EndToEndTests",
+            dependencies: ["dray", "dray-import", "zot-stand-in", "crypto-probe", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(
             name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],

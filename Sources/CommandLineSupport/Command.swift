@@ -134,8 +134,16 @@ private struct CommandRun {
         }
     }
 
+    /// The next commands; who gave `--fips` goes on with it.
+    private func next(_ lines: [String]) -> [String] {
+        guard output.fips else { return lines }
+        return lines.map { $0.hasPrefix("dray") && !$0.contains(" --fips") ? $0 + " --fips" : $0 }
+    }
+
     /// `false` when the result could not be written.
     private func report(_ outcome: Outcome) -> Bool {
+        var outcome = outcome
+        outcome.next = next(outcome.next)
         if output.output == .json {
             return StandardOutput.print(ResultDocument(command: name, outcome: outcome).text)
         }

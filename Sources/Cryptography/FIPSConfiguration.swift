@@ -59,15 +59,21 @@ package struct FIPSConfiguration: Sendable, Equatable {
         return mac
     }
 
-    /// Whether the module on disk is the one that this was made for; `true` where that can't be told.
-    func isOfItsModule() -> Bool {
-        guard let file = unsafe fopen(modulePath, "rb") else { return true }
+    /// Throws unless the module on disk is the one that this was made for (`.moduleMissing`, `.moduleModified`). The module
+    /// checks that too, but with code of its own, which a changed module could have changed as well.
+    func checkModule() throws(FIPSError) {
+        guard let file = unsafe fopen(modulePath, "rb") else {
+            throw .moduleMissing(modulePath, why: unsafe String(cString: strerror(errno)))
+        }
         defer { unsafe fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: FIPSConfiguration.moduleLimit)
-        let count = unsafe fread(&bytes, 1, bytes.count, file)
-        do throws(FIPSError) {
-            return try FIPSConfiguration.mac(of: Array(bytes.prefix(count))) == mac
-        } catch { return true }
+        var (bytes, part) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 18))
+        while bytes.count <= FIPSConfiguration.moduleLimit {
+            let count = unsafe fread(&part, 1, part.count, file)
+            guard count > 0 else { break }
+            bytes += part[..<count]
+        }
+        guard unsafe ferror(file) == 0 else { throw .moduleMissing(modulePath, why: "it can't be read to its end") }
+        guard try FIPSConfiguration.mac(of: bytes) == mac else { throw .moduleModified(modulePath) }
     }
 
     /// OpenSSL's syntax (config(5), fips_config(5)). No `install-status`: every load tests the module anew. Checks that a

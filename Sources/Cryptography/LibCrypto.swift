@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import COpenSSL
-internal import Glibc
 internal import Synchronization
 
 /// What libcrypto computes with, in the whole process: libcurl and libarchive use the same library context.
@@ -28,11 +27,10 @@ package enum LibCrypto {
     /// comes from the module and MD5 from nowhere, the module's self-tests pass, and it gives random bytes.
     package static func startFIPS(_ configuration: FIPSConfiguration, file: String) throws(FIPSError) {
         ignoreEnvironment()
-        guard unsafe access(configuration.modulePath, R_OK) == 0 else {
-            throw .moduleMissing(configuration.modulePath, why: unsafe String(cString: strerror(errno)))
+        try configuration.checkModule()
+        guard unsafe OSSL_LIB_CTX_load_config(nil, file) == 1, unsafe OSSL_PROVIDER_available(nil, "fips") == 1 else {
+            throw .notLoaded(configuration.modulePath, why: lastError())
         }
-        guard unsafe OSSL_LIB_CTX_load_config(nil, file) == 1 else { throw whyNotLoaded(configuration) }
-        guard unsafe OSSL_PROVIDER_available(nil, "fips") == 1 else { throw whyNotLoaded(configuration) }
         let module = try FIPSModule(in: nil, configuration.modulePath)
         for other in ["default", "legacy"] {
             guard unsafe OSSL_PROVIDER_available(nil, other) == 0 else {
@@ -46,13 +44,6 @@ package enum LibCrypto {
         guard unsafe RAND_bytes(&random, 1) == 1 else { throw .notInForce("it gives no random bytes") }
         ERR_clear_error()
         inForce.withLock { $0 = module }
-    }
-
-    /// Why a module that is there wasn't loaded: changed, or refused by itself.
-    private static func whyNotLoaded(_ configuration: FIPSConfiguration) -> FIPSError {
-        let why = lastError()
-        return configuration.isOfItsModule()
-            ? .notLoaded(configuration.modulePath, why: why) : .moduleModified(configuration.modulePath)
     }
 
     static func lastError() -> String {

@@ -5,6 +5,7 @@ import CommandLineSupport
 import Files
 import Glibc
 import Importing
+import SystemPackage
 
 /// `dray`, the bundler: runs where there is a network.
 @main
@@ -29,8 +30,9 @@ struct Dray: ParsableCommand {
 
     static func main() {
         Glibc.exit(
-            runCommand(Dray.self) { fips, _ in
-                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(StateFolder.standard()))
+            runCommand(Dray.self) { fips, state in
+                let folder = state.map { FilePath($0) } ?? StateFolder.standard()
+                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(folder))
             })
     }
 }

@@ -19,6 +19,7 @@ private final class BareSite: Sendable {
         let sample = try SampleRelease()
         let place = sample.folder.path.string
         let dray = SourceTree.tool("dray").string
+        let module = try FIPSModuleFile.path().string
         for command in [
             ["key", "generate", "--out", "\(place)/root.pem"],
             ["key", "generate", "--out", "\(place)/release.pem"],
@@ -28,7 +29,8 @@ private final class BareSite: Sendable {
             ],
             [
                 "pack", sample.manifest.string, "--trust", "\(place)/trust", "--key", "\(place)/release.pem", "--kit",
-                kit.string, "--out", folder.appending("media").string, "--state", "\(place)/state",
+                kit.string, "--fips-module", module, "--out", folder.appending("media").string,
+                "--state", "\(place)/state",
             ],
         ] {
             let result = try run([dray] + command)
@@ -73,6 +75,17 @@ private final class BareSite: Sendable {
         let status = try site.importer(["sandbox", "--state", "/state"], isRelative: isRelative)
         #expect(status.status == 0, "\(status.errorOutput)")
         #expect(status.output.hasPrefix("seccomp:") && status.output.contains("yes: a short list"))
+    }
+
+    @Test func `computes with the FIPS module that travels beside it alone`() throws {
+        let site = try BareSite(kit: #require(kit))
+        let media = [BareSite.bundle, "--state", "/state"]
+        try site.importer(["trust", "add"] + media + ["--fingerprint", site.fingerprint]).mustSucceed()
+        try site.importer(["crypto", "install", "--from"] + media).mustSucceed()
+        let status = try site.importer(["crypto", "status", "--fips", "--state", "/state"])
+        #expect(
+            status.status == 0 && status.output.contains("module:      /state/crypto/fips.so"), "\(status.errorOutput)")
+        try site.importer(["verify", "--fips"] + media).mustSucceed()
     }
 
     @Test func `every library that the importer links is in the kit`() throws {
