@@ -89,6 +89,9 @@ let package = Package(
                 "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: settings),
+        .executableTarget(
+            name: "dray-tuf-client",
+            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage], swiftSettings: settings),
 
         .target(
             name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
@@ -102,7 +105,9 @@ let package = Package(
         tests(
             of: "Importing",
             [
-                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust", systemPackage,
+                "BundleFormat", "Cage", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust",
+                "cage-probe",
+                "dray-import", systemPackage,
             ]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
@@ -113,11 +118,15 @@ let package = Package(
         tests(
             of: "Cage",
             [
-                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray", "dray-import",
+                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray",
+                "dray-import",
                 systemPackage,
             ]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(

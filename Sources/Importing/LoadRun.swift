@@ -21,6 +21,10 @@ package struct LoadRun: Sendable {
     package var freeSpace: UInt64?
     /// Where a second copy of the receipt goes.
     package var receipt: FilePath?
+    /// The plan that is carried out, and nothing else; its approval is beside it.
+    package var plan: FilePath?
+    /// Whether a second person must have signed the plan; the site's policy may ask for it all the same.
+    package var requiresApproval = false
     /// The clock by which metadata expires and the receipt is dated.
     package var now: @Sendable () -> UTCTime = { .now }
     /// The name and version of this tool, for the receipt.
@@ -43,22 +47,31 @@ package struct LoadRun: Sendable {
         package let warnings: [String]
     }
 
-    /// Verifies, plans, loads, reads back. `given`: what the next commands need. Throws `LoadFailure` for everything after verification, when a receipt was
-    /// written, and what verification throws.
+    /// Verifies, plans, loads, reads back. `given`: what the next commands need.
+    ///
+    /// Throws `LoadFailure` for everything after verification, when a receipt was written, and what verification throws; before
+    /// that `LoadError.approvalNeeded`, `.expiredUnapproved` and `.noPlan`, and `ApprovalError`.
     package func run(
-        _ unverified: UnverifiedBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
+        _ unverified: UnverifiedBundle, to target: any LoadTarget, given arguments: GivenArguments, progress: Progress
     ) throws -> Result {
         let sandbox = try unverified.decoders.status()
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
         try checkSigner()
+        try checkReceiptPlace()
+        let given = try givenPlan()
+        let admission = Admission(
+            state: state, now: now(), expiry: given?.document.reason == nil ? .refuse : .report, healsState: true)
         try state.removeHalfWrittenUploads()
-        let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
+        let bundle = try admission.verified(unverified)
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         (receipt.started, receipt.sandbox) = (now().description, sandbox)
         receipt.note(target, person)
-        let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
+        receipt.note(given, bundle.metadata.expired)
+        let outcome = Swift.Result {
+            try load(bundle, target, progress, &receipt, given) { try admission.check(bundle, unverified, for: target) }
+        }
         do {
             try target.remember(in: state)
         } catch {
@@ -69,7 +82,7 @@ package struct LoadRun: Sendable {
         case .success:
             let file = try write(&receipt)
             return Result(
-                receipt: receipt, receiptFile: file, next: bundle.stepsAfterLoad(target, given),
+                receipt: receipt, receiptFile: file, next: bundle.stepsAfterLoad(target, arguments),
                 warnings: keepEvidence(file, receipt, target))
         case .failure(let error):
             receipt.note(error)
@@ -81,7 +94,8 @@ package struct LoadRun: Sendable {
     }
 
     private func load(
-        _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt
+        _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt,
+        _ given: GivenPlan?, admit: () throws -> TargetEvidence
     ) throws {
         var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
         (load.isDeep, load.freeSpace) = (isDeep, freeSpace)
@@ -97,16 +111,40 @@ package struct LoadRun: Sendable {
         }
         receipt.packs = bundle.packImages
         receipt.objects = try load.receiptObjects()
-        let plan = try load.plan(replaceTags: replaceTags)
+        let allowed = replaceTags.isEmpty ? given?.patterns ?? [] : replaceTags
+        let plan = try load.plan(replaceTags: allowed)
+        let evidence = try admit()
+        receipt.findings += evidence.findings
+        try given?.check(
+            PlanDocument(
+                plan, load, PlanDocument.Allowances(allowed, target), PlanDocument.Profile(try state.policy())),
+            at: bundle.metadata.time)
         before = target.traffic
         receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesOfRequests)
-        let carriedOut = Swift.Result { try load.carryOut(plan) { try state.accept(bundle.metadata) } }
+        let carriedOut = Swift.Result { try load.carryOut(plan) { try begin(bundle, target, evidence) } }
         receipt.objects = try load.receiptObjects()
         receipt.findings += load.tally.counts.findings
         try carriedOut.get()
         let counts = load.tally.counts
         receipt.nothingToDo =
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0
+    }
+
+    /// The plan that the command was given, with its approval. Throws `LoadError.approvalNeeded` where there is none and one is
+    /// needed.
+    private func givenPlan() throws -> GivenPlan? {
+        let needsApproval = try requiresApproval || state.policy().requireApproval
+        guard let plan else {
+            guard !needsApproval else { throw LoadError.approvalNeeded }
+            return nil
+        }
+        return try GivenPlan(at: plan, state, person: person, needsApproval: needsApproval)
+    }
+
+    /// Right before the first byte goes: the release counts as accepted, and the target is bound to its product.
+    private func begin(_ bundle: VerifiedBundle, _ target: any LoadTarget, _ evidence: TargetEvidence) throws {
+        try state.accept(bundle.metadata)
+        try state.bind(target.address, to: evidence.binding.union(ProductBinding([bundle.release.product])))
     }
 
     /// A copy never takes another receipt's place, and a place that can't be written is told before the load.
@@ -151,6 +189,13 @@ extension Receipt {
         (self.target, skippedTLSVerify) = (target.address, target.skipsTLSVerify)
         self.tool = tool
         findings = bundle.findings.map(\.description)
+    }
+
+    /// Who allowed the load, and what had expired.
+    mutating func note(_ given: GivenPlan?, _ expired: [ExpiredFile]) {
+        approval = given?.approval
+        guard let reason = given?.document.reason, !expired.isEmpty else { return }
+        expiredAccepted = ReceiptExpiry(reason: reason, files: expired.map { "\($0.file) at \($0.expires)" })
     }
 
     package mutating func note(_ error: any Error) {

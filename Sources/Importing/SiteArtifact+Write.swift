@@ -71,7 +71,8 @@ extension SiteArtifact {
             artifact.accepted.removeAll { $0.fingerprint == fingerprint }
             artifact.accepted.append(Accepted(roots: roots, metadata: accepted))
         }
-        if let product { artifact.products = Set(artifact.products + [product]).sorted() }
+        let bound = try state.binding(of: target.address).products
+        artifact.products = Set(artifact.products + bound + [product].compactMap(\.self)).sorted()
         let receipt = try file.contents(limit: DSSEEnvelope.maximumSize)
         try artifact.write(receipt, name: file.lastComponent?.string ?? "", to: target)
         return true

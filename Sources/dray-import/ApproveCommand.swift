@@ -40,8 +40,8 @@ struct ApproveCommand: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         try plan.mustExist(as: "the plan")
         let path = FilePath(plan)
-        let bytes = try path.contents(limit: ApprovablePlan.maximumSize)
-        let shown = try ApprovablePlan(parsing: bytes, path)
+        let bytes = try path.contents(limit: PlanDocument.maximumSize)
+        let shown = try PlanDocument(parsing: bytes, path)
         let key = try unlocking.key(key)
         try confirm(shown)
         let file = Approval.file(of: path)
@@ -65,7 +65,7 @@ struct ApproveCommand: Command {
         return approval
     }
 
-    private func confirm(_ plan: ApprovablePlan) throws {
+    private func confirm(_ plan: PlanDocument) throws {
         guard StandardInput.isTerminal, output.output == .text else { return }
         StandardError.print("\(plan.text)\nDo you approve this plan? Type yes to sign it:")
         guard StandardInput.line()?.lowercased() == "yes" else { throw NotApproved() }

@@ -11,7 +11,7 @@ import Trust
 struct SiteCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "site", abstract: "Make the key that proves this site's receipts, and name who may approve.",
-        subcommands: [InitSite.self, ShowSite.self, ApproverCommand.self])
+        subcommands: [InitSite.self, ShowSite.self, ApproverCommand.self, SitePolicyCommand.self])
 }
 
 struct InitSite: Command {

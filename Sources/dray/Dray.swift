@@ -2,7 +2,9 @@
 
 import ArgumentParser
 import CommandLineSupport
+import Files
 import Glibc
+import Importing
 
 /// `dray`, the bundler: runs where there is a network.
 @main
@@ -26,6 +28,9 @@ struct Dray: ParsableCommand {
         ])
 
     static func main() {
-        Glibc.exit(runCommand(Dray.self))
+        Glibc.exit(
+            runCommand(Dray.self) { fips, _ in
+                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(StateFolder.standard()))
+            })
     }
 }
