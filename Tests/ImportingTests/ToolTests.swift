@@ -147,7 +147,8 @@ struct ToolTests {
         }
         let list = try tool(["receipt", "list", "--state", state])
         #expect(
-            list.output.contains("  done  oci:\(folder.path)/layout\n") && list.errorOutput.contains("--state \(state)")
+            list.output.contains("  done  not signed  oci:\(folder.path)/layout\n")
+                && list.errorOutput.contains("--state \(state)")
         )
         let plan = try tool(["plan", bundle, "--state", state, "--output", "json"] + target)
         #expect(plan.output.contains(#""nothingToDo":true"#))
