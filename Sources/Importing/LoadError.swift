@@ -21,8 +21,6 @@ package enum LoadError: Error, Equatable {
     case notAllowed([TargetTraits.Denial], String)
     /// The target keeps other bytes under these digests although it was sent the right ones.
     case staysDamaged([String])
-    /// A file of this path is there, or can't be written, where a copy of the receipt was to go; nothing was sent.
-    case receiptPlace(String, String)
     /// Another process holds the lock file at this path; what that file says about it, or "".
     case busy(String, holder: String)
     /// The release has nothing of this name.
@@ -70,7 +68,7 @@ extension LoadError: ClassifiedError {
             .refused
         case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
-        case .noSuchFile, .receiptPlace, .nothingExpired: .usage
+        case .noSuchFile, .nothingExpired: .usage
         case .expiredUnapproved: .expired
         case .noSpace: .noSpace
         }
@@ -121,8 +119,6 @@ extension LoadError: ClassifiedError {
             "the registry keeps a damaged copy of \(names.joined(separator: ", ")): it takes the right bytes and stays with its own. "
                 + "Remove the blob from its storage (Zot: <repository>/blobs/sha256/<hex>; docker-registry: blobs/sha256/<xx>/<hex>), "
                 + "restart it, then load again with --read-back deep"
-        case .receiptPlace(let path, let why):
-            "no receipt can go to \(path): \(why); nothing was sent. Give another file with --receipt"
         case .noSuchFile(let name, let known):
             "the release delivers no file \"\(name)\"; it has "
                 + (known.isEmpty ? "none" : known.joined(separator: ", "))

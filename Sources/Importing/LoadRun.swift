@@ -58,7 +58,6 @@ package struct LoadRun: Sendable {
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
         try checkSigner()
-        try checkReceiptPlace()
         let given = try givenPlan()
         let admission = Admission(
             state: state, now: now(), expiry: given?.document.reason == nil ? .refuse : .report, healsState: true)
@@ -121,7 +120,12 @@ package struct LoadRun: Sendable {
             at: bundle.metadata.time)
         before = target.traffic
         receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesOfRequests)
-        let carriedOut = Swift.Result { try load.carryOut(plan) { try begin(bundle, target, evidence) } }
+        let carriedOut = Swift.Result {
+            try load.carryOut(plan) {
+                try begin(bundle, target, evidence)
+                receipt.isAccepted = true
+            }
+        }
         receipt.objects = try load.receiptObjects()
         receipt.findings += load.tally.counts.findings
         try carriedOut.get()
@@ -145,18 +149,6 @@ package struct LoadRun: Sendable {
     private func begin(_ bundle: VerifiedBundle, _ target: any LoadTarget, _ evidence: TargetEvidence) throws {
         try state.accept(bundle.metadata)
         try state.bind(target.address, to: evidence.binding.union(ProductBinding([bundle.release.product])))
-    }
-
-    /// A copy never takes another receipt's place, and a place that can't be written is told before the load.
-    private func checkReceiptPlace() throws {
-        guard let receipt else { return }
-        guard try !receipt.exists() else { throw LoadError.receiptPlace(receipt.string, "it is there already") }
-        do {
-            try receipt.replaceContents(with: [])
-            try receipt.removeFile()
-        } catch {
-            throw LoadError.receiptPlace(receipt.string, "\(error)")
-        }
     }
 
     private func write(_ receipt: inout Receipt) throws -> FilePath {

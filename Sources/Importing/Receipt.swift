@@ -19,6 +19,8 @@ package struct Receipt: Sendable, Equatable {
     /// Versions of the metadata that was accepted; 0 in receipts of version 0.1.
     package var (timestampVersion, snapshotVersion): (Int64, Int64) = (0, 0)
     package var targetsVersion: Int64 = 0
+    /// Whether the state has accepted it: nothing stopped the load before its first byte.
+    package var isAccepted = false
     /// How many of the keys of targets had to sign, and how many there are; 0 in receipts of version 0.1.
     package var (threshold, keyCount): (Int64, Int64) = (0, 0)
     /// Ids of the keys that signed the targets, and of the one that signed `SHA256SUMS`.
@@ -85,6 +87,7 @@ package struct Receipt: Sendable, Equatable {
             "trust": [
                 "root": .string(root), "rootVersion": .int(rootVersion), "timestampVersion": .int(timestampVersion),
                 "snapshotVersion": .int(snapshotVersion), "targetsVersion": .int(targetsVersion),
+                "accepted": .bool(isAccepted),
                 "threshold": .int(threshold), "keys": .int(keyCount),
                 "signers": .array(signers.map(JSONValue.string)),
             ],
@@ -168,6 +171,7 @@ package struct Receipt: Sendable, Equatable {
     private mutating func readEvidence(_ document: JSONCursor, _ trust: JSONCursor) throws {
         timestampVersion = try trust.optional("timestampVersion")?.int() ?? 0
         snapshotVersion = try trust.optional("snapshotVersion")?.int() ?? 0
+        isAccepted = try trust.optional("accepted")?.bool() ?? (outcome == "done")
         threshold = try trust.optional("threshold")?.int() ?? 0
         keyCount = try trust.optional("keys")?.int() ?? 0
         origin = try document.optional("origin").map { try ReceiptOrigin($0) } ?? ReceiptOrigin()

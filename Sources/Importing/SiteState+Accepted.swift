@@ -66,13 +66,13 @@ extension SiteState {
         return try accept(metadata)
     }
 
-    /// What each receipt in the state proves to have been verified here, by the pinned root's fingerprint; of those with the
+    /// What each receipt in the state proves to have been accepted here, by the pinned root's fingerprint; of those with the
     /// same signers the highest. One that can't be read holds nothing; `receipt list` names it.
     package func receiptFloors() throws -> [String: [VersionFloor]] {
         guard try receiptsFolder.exists() else { return [:] }
         var floors: [String: [Set<String>: VersionFloor]] = [:]
         for entry in try receiptsFolder.entries().sorted() where entry.hasSuffix(".json") {
-            guard let receipt = try readable(receiptsFolder.appending(entry)), !receipt.root.isEmpty else { continue }
+            guard let receipt = try readable(receiptsFolder.appending(entry)), receipt.isAccepted else { continue }
             let floor = VersionFloor(
                 source: "the receipt \(entry)", rootVersion: receipt.rootVersion,
                 targetsVersion: receipt.targetsVersion, signers: Set(receipt.signers))

@@ -156,7 +156,7 @@ private struct ProductTrust: Sendable {
         return soon.map { "\(root.root.product): \($0) \(time.left(until: $1))" }
             + lost.map { floor in
                 "\(root.root.product): \(floor.source) shows that root \(floor.rootVersion) and targets \(floor.targetsVersion) "
-                    + "were verified here, and they aren't known here any more; older media are refused until newer ones come"
+                    + "were accepted here, and they aren't known here any more; older media are refused until newer ones come"
             }
     }
 

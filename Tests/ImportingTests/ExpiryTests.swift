@@ -131,7 +131,7 @@ struct ExpiryTests {
         scene.now = ExpiryTests.late
         try scene.plan(bundle, out: "plan.json") { $0.reason = "needed" }
         try scene.approve("plan.json", by: approver)
-        scene.now = MadePublisher.now.adding(days: 4000)  // the root is over by now as well
+        scene.now = MadePublisher.now.adding(days: 31_000)  // the root is over by now as well
         let now = try #require(
             refusal { try scene.load(bundle) { $0.plan = scene.folder.appending("plan.json") } })
         #expect(now.code == .expired && now.text.contains("1.root.json"), "\(now.text)")

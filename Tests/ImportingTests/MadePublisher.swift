@@ -42,7 +42,7 @@ struct MadePublisher {
         releaseKeys = try (0..<keys).map { _ in try .generate(.p384) }
         let first = try Root(
             firstFor: product, rootKeys: [rootKey.publicKey], releaseKeys: releaseKeys.map(\.publicKey),
-            releaseThreshold: threshold, issued: MadePublisher.now, expires: MadePublisher.now.adding(days: 3000))
+            releaseThreshold: threshold, issued: MadePublisher.now, expires: MadePublisher.now.adding(days: 30_000))
         root = try TrustedRoot(pinned: first.signed(by: [rootKey]))
     }
 
@@ -57,7 +57,7 @@ struct MadePublisher {
         )[.targets]
         let header = MetadataHeader(
             version: root.root.header.version + 1, issued: MadePublisher.now,
-            expires: MadePublisher.now.adding(days: 3000))
+            expires: MadePublisher.now.adding(days: 30_000))
         let next = try Root(
             header: header, product: product,
             roles: [.root: root.root[.root], .timestamp: keys, .snapshot: keys, .targets: keys])

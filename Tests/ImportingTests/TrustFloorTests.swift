@@ -160,6 +160,18 @@ struct TrustFloorTests {
         try scene.verified(old)
     }
 
+    @Test func `a newer release that was refused before its first byte holds nobody back`() throws {
+        var publisher = try MadePublisher()
+        let scene = try TrustScene(publisher)
+        let old = try publisher.release("1.0.0", image: "library/same:1")
+        let new = try publisher.release("1.0.1", image: "library/same:1")
+        try scene.load(old)
+        let refused = try #require(refusal { try scene.load(new) })
+        #expect(refused.code == .refused && refused.text.contains("tags exist with other content"))
+        #expect(try scene.accepted(publisher) == 1)
+        try scene.load(old)
+    }
+
     @Test func `receipts hold the roots too: an older copy without them takes no medium of the older keys`() throws {
         var publisher = try MadePublisher(keys: 3, threshold: 2)
         let scene = try TrustScene(publisher)

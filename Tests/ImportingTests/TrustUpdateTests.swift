@@ -115,7 +115,7 @@ struct TrustUpdateTests {
         #expect(behind.text.contains("IT IS BEHIND") && behind.warnings.contains { $0.contains("Set the clock") })
         try scene.forget("accepted")
         let lost = try status(MadePublisher.now)
-        #expect(lost.warnings.contains { $0.contains("targets 1 were verified here") }, "\(lost.warnings)")
+        #expect(lost.warnings.contains { $0.contains("targets 1 were accepted here") }, "\(lost.warnings)")
     }
 
     @Test func `the status of a site that trusts nothing begins with trust add`() throws {
