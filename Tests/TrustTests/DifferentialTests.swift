@@ -27,10 +27,11 @@ struct DifferentialRun {
     var report: String {
         let reasons = theyAlone.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "  \($0.value) \($0.key)" }
         let total = theyAlone.values.reduce(0, +)
-        return ([
-            "both accept \(bothAccept)", "both refuse \(bothRefuse)", "we alone accept \(wrong.count)",
-            "python-tuf alone accepts \(total):",
-        ] + reasons).joined(separator: "\n")
+        return
+            ([
+                "both accept \(bothAccept)", "both refuse \(bothRefuse)", "we alone accept \(wrong.count)",
+                "python-tuf alone accepts \(total):",
+            ] + reasons).joined(separator: "\n")
     }
 }
 

@@ -69,7 +69,8 @@ struct MutatedSet {
 
     mutating func mutate(_ worlds: [World], _ choice: inout SeededChoice) throws {
         switch choice.below(20) {
-        case 0..<4: try change(&choice) { bytes, choice in choice.one(of: ByteDamage.allCases).applied(to: bytes, &choice) }
+        case 0..<4:
+            try change(&choice) { bytes, choice in choice.one(of: ByteDamage.allCases).applied(to: bytes, &choice) }
         case 4: try change(&choice) { bytes, choice in MutatedSet.escaped(bytes, &choice) }
         case 5..<8: try change(&choice) { bytes, choice in MutatedSet.withOtherSignatures(bytes, &choice) }
         case 8: exchange(worlds, &choice)
@@ -154,7 +155,9 @@ struct MutatedSet {
 extension MutatedSet {
     /// One character of a text written as an escape.
     private static func escaped(_ bytes: [UInt8], _ choice: inout SeededChoice) -> [UInt8] {
-        let places = bytes.indices.filter { (0x61...0x7a).contains(bytes[$0]) && $0 > 0 && bytes[$0 - 1] == UInt8(ascii: "\"") }
+        let places = bytes.indices.filter {
+            (0x61...0x7a).contains(bytes[$0]) && $0 > 0 && bytes[$0 - 1] == UInt8(ascii: "\"")
+        }
         guard !places.isEmpty else { return bytes }
         let place = choice.one(of: places)
         return bytes[..<place] + Array("\\u00\(String(bytes[place], radix: 16))".utf8) + bytes[(place + 1)...]
@@ -174,7 +177,8 @@ extension MutatedSet {
         switch choice.below(12) {
         case 0: entries.remove(at: index)
         case 1: entries.append(entry)
-        case 2: entries.append("{\"keyid\":\"\(zeros)\",\"sig\":" + (entry.split(separator: "\"sig\":").last ?? "\"\"}"))
+        case 2:
+            entries.append("{\"keyid\":\"\(zeros)\",\"sig\":" + (entry.split(separator: "\"sig\":").last ?? "\"\"}"))
         case 3: entries[index] = entry.replacing("\"keyid\":\"", with: "\"keyid\":\"0")
         case 4: entries[index] = entry.uppercased().replacing("KEYID", with: "keyid").replacing("SIG", with: "sig")
         case 5: entries[index] = String(entry.dropLast(2)) + "00\"}"

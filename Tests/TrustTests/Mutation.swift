@@ -57,13 +57,17 @@ enum ContentChange: CaseIterable {
         "", "x", "root", "targets", "snapshot", "1.0.0", "1.0", "1.x.0", "1..0", "2.0.0", "1.0.31.1", "\\u0061",
         "\\u00e9", "\u{e9}", "e\u{301}", "\\ud800", "\\n", "\\\\", "\\u0000", "\\/", "../up", "a/./b", "/a", "a//b",
         "2031-05-01T00:00:00Z", "1999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2031-02-29T00:00:00Z",
-        "2031-05-01T24:00:00Z", "2031-05-01T00:00:60Z", "2031-05-01T00:00:00.5Z", "2031-05-01T00:00:00+00:00", "0000-01-01T00:00:00Z",
+        "2031-05-01T24:00:00Z", "2031-05-01T00:00:60Z", "2031-05-01T00:00:00.5Z", "2031-05-01T00:00:00+00:00",
+        "0000-01-01T00:00:00Z",
         "ed25519", "ecdsa", "rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "rsassa-pss-sha256", "ml-dsa",
-        "00", "zz", String(repeating: "0", count: 64), String(repeating: "A", count: 64), String(repeating: "0", count: 128),
+        "00", "zz", String(repeating: "0", count: 64), String(repeating: "A", count: 64),
+        String(repeating: "0", count: 128),
     ]
     private static let members = [
-        "\"zz-added\":1", "\"zz-added\":{\"a\":[true,null]}", "\"custom\":{}", "\"delegations\":{}", "\"delegations\":null",
-        "\"version\":2", "\"threshold\":1", "\"hashes\":{}", "\"length\":0", "\"zz\\u00e9\":1", "\"zz\u{e9}\":\"\u{e9}\"",
+        "\"zz-added\":1", "\"zz-added\":{\"a\":[true,null]}", "\"custom\":{}", "\"delegations\":{}",
+        "\"delegations\":null",
+        "\"version\":2", "\"threshold\":1", "\"hashes\":{}", "\"length\":0", "\"zz\\u00e9\":1",
+        "\"zz\u{e9}\":\"\u{e9}\"",
         "\"keyids\":[]", "\"zz\":1.5", "\"zz\":1e400", "\"zz\":\"\\ud800\"", "\"sha3\":\"00\"",
     ]
 
@@ -75,7 +79,8 @@ enum ContentChange: CaseIterable {
             return replaced(body, choice.once(in: 2) ? tokens.texts : tokens.others, by: new, &choice)
         case .number: return replaced(body, tokens.others, by: choice.one(of: ContentChange.numbers), &choice)
         case .text: return replaced(body, tokens.texts, by: "\"\(choice.one(of: ContentChange.texts))\"", &choice)
-        case .renamedMember: return replaced(body, tokens.names, by: "\"\(choice.one(of: ContentChange.texts))\"", &choice)
+        case .renamedMember:
+            return replaced(body, tokens.names, by: "\"\(choice.one(of: ContentChange.texts))\"", &choice)
         case .swappedTexts:
             guard tokens.texts.count > 1 else { return body }
             let new = String(decoding: body[choice.one(of: tokens.texts)], as: UTF8.self)
@@ -146,7 +151,9 @@ private struct Tokens {
 
     private mutating func add(_ body: [UInt8], _ range: Range<Int>, isText: Bool) {
         if isText { texts.append(range) } else { others.append(range) }
-        guard range.lowerBound > 0, body[range.lowerBound - 1] == UInt8(ascii: ":"), let name = names.last else { return }
+        guard range.lowerBound > 0, body[range.lowerBound - 1] == UInt8(ascii: ":"), let name = names.last else {
+            return
+        }
         if range.upperBound < body.count, body[range.upperBound] == UInt8(ascii: ",") {
             members.append(name.lowerBound..<(range.upperBound + 1))
         } else if name.lowerBound > 0, body[name.lowerBound - 1] == UInt8(ascii: ",") {

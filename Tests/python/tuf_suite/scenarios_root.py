@@ -13,6 +13,12 @@ def _(t):
     client.accepts(days=20)
 
 
+@scenario("5.1", "a clock that is a year behind", "accepted, nothing has expired by it")
+def _(t):
+    client = t.start(Repository())
+    client.accepts(days=-365, root=1, targets=1)
+
+
 @scenario("5.2", "a first refresh asks for each file once, in order", "accepted")
 def _(t):
     client = t.start(Repository())
