@@ -3,12 +3,16 @@
 
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+/// Set by `scripts/fuzz` alone: instruments every target and adds the fuzz targets, which no other build sees.
+let isFuzzing = Context.environment["DRAY_FUZZ"] != nil
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -25,6 +29,15 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target 
         name: "\(name)Tests", dependencies: [.target(name: name), "Support"] + dependencies,
         swiftSettings: settings)
 }
+
+let fuzzTargets: [Target] = [
+    .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+    .executableTarget(
+        name: "dray-fuzz",
+        dependencies: ["CLibFuzzer", "BundleFormat", "Trust", "Cryptography", "Files", "OCI", systemPackage],
+        path: "Tests/Fuzz", exclude: ["CLibFuzzer", "corpus", "metadata.dict", "release.dict", "index.dict"],
+        swiftSettings: settings),
+]
 
 let package = Package(
     name: "dray",
@@ -143,5 +156,5 @@ let package = Package(
         tests(of: "Trust", ["Cryptography", systemPackage]),
         tests(of: "PaletteSources", ["OCI", "Palette", "Files", "Cryptography", systemPackage]),
         tests(of: "BundleFormat", ["OCI", "Files", "Cryptography", "Compression", "Trust", systemPackage]),
-    ]
+    ] + (isFuzzing ? fuzzTargets : [])
 )
