@@ -15,6 +15,8 @@ package struct PackResult: Sendable {
     package var folder: FilePath
     /// It was there already, made from the same plan.
     package var wasComplete = false
+    /// Without signatures yet, in its `.partial` folder.
+    package var isUnsigned = false
     /// An interrupted run had been there before.
     package var wasResumed = false
     package var bytesIn: UInt64 = 0
@@ -49,20 +51,10 @@ private struct Packer {
     let plan: PackPlan
     let progress: Progress
     let now: UTCTime
-    let keys: [PrivateKey]
 
     init(_ options: PackOptions, progress: Progress, now: UTCTime) throws {
         (self.options, self.progress, self.now) = (options, progress, now)
         plan = try planPack(options)
-        keys = try options.keys.map { path in
-            var pem = try path.contents(limit: 1 << 20)
-            defer { for index in pem.indices { pem[index] = 0 } }
-            do {
-                return try PrivateKey(pem: pem)
-            } catch {
-                throw PackError.keyUnusable(path, why: "\(error)")
-            }
-        }
     }
 
     private var name: String { plan.release.folderName }
@@ -92,6 +84,7 @@ private struct Packer {
         var result = try estimatingSpace { try build(journal, &trust) }
         result.wasResumed = !journal.records.isEmpty
         try done.replaceContents(with: Array(plan.releaseID.hex.utf8))
+        guard options.signs else { return result }
         try partial.rename(to: final)
         try options.out.syncDirectory()
         try journalPath.removeFile()
@@ -122,11 +115,17 @@ private struct Packer {
         if let end = plan.release.supportEnd, let time = UTCTime.endOfDay(end), time <= now {
             throw PackError.expired("the release's supportEnd, \(end), has passed")
         }
-        let releaseKeys = trust.root.root.releaseKeys
-        guard keys.contains(where: { releaseKeys.contains($0.publicKey) }) else {
-            throw PackError.trustUnusable(options.trust, why: "none of the keys given is a release key of its root")
-        }
+        _ = try trust.state.checkForks(in: options.trust, against: [options.out])
+        if options.signs { try trust.proposal(placeholder, issued: now, expires: .latest).check(options.keys) }
         return trust
+    }
+
+    /// A set in the release's name, for asking whether the keys at hand can sign one.
+    private var placeholder: Publication {
+        let release = plan.release
+        return Publication(
+            of: SignedRelease(
+                product: release.product, edition: release.edition.rawValue, version: release.version), files: [:])
     }
 
     private func build(_ journal: Journal, _ trust: inout TrustFolder) throws -> PackResult {
@@ -148,8 +147,10 @@ private struct Packer {
         _ = try BundleIndex(parsing: index)
         _ = try Release(parsing: release.encoded)
         try removeForeignNames(tables)
-        let metadata = try publish(release, index: index, tables, &trust)
-        var result = PackResult(folder: final)
+        let publisher = try write(release, index: index, tables)
+        if options.signs { try sign(release, publisher, &trust) }
+        var result = PackResult(folder: options.signs ? final : partial)
+        result.isUnsigned = !options.signs
         result.bytesIn = plan.bytesIn
         result.volumes = tables.volumes
         result.bytesOnMedia = try partial.totalSize()
@@ -157,7 +158,7 @@ private struct Packer {
         (result.references, result.files) = (release.references, release.files)
         (result.warnings, result.missingImages) = (run.composer.warnings, run.composer.missingImages)
         result.movesTags = release.movesTags
-        result.fingerprint = metadata.root.files[1].map { Digest(of: $0).hex } ?? ""
+        result.fingerprint = trust.root.fingerprint
         return result
     }
 
@@ -186,9 +187,7 @@ private struct Packer {
         return release
     }
 
-    private func publish(
-        _ release: Release, index: [UInt8], _ tables: IndexTables, _ trust: inout TrustFolder
-    ) throws -> TrustedMetadata {
+    private func write(_ release: Release, index: [UInt8], _ tables: IndexTables) throws -> BundlePublisher {
         let signed = SignedRelease(product: release.product, edition: release.edition, version: release.version)
         var publisher = BundlePublisher(folder: partial, release: signed)
         for volume in tables.volumes { publisher.add(volume) }
@@ -197,8 +196,18 @@ private struct Packer {
         try publisher.write("README-VERIFY.txt", PackageResources.README_VERIFY_txt)
         try publisher.write("rescue.py", PackageResources.rescue_py)
         if let kit = options.kit { try publisher.copyKit(kit) }
-        let expires = release.supportEnd.flatMap(UTCTime.endOfDay) ?? now.adding(days: 548)
-        return try publisher.sign(with: &trust, keys: keys, issued: now, expires: expires)
+        return publisher
+    }
+
+    /// Publishes the next metadata, then makes the folder a bundle.
+    private func sign(_ release: Release, _ publisher: BundlePublisher, _ trust: inout TrustFolder) throws {
+        let proposal = try trust.proposal(
+            publisher.publication(after: trust.published), issued: now, expires: release.expiry(from: now))
+        guard let metadata = try trust.carryOut(proposal, by: options.keys, now: now),
+            let signer = trust.root.root.sumsSigner(among: options.keys)
+        else { preconditionFailure("what was signed has a signer") }
+        let seal = BundleSeal(metadata)
+        try seal.write(to: partial, signature: try signer.signDetached(seal.sums))
     }
 
     /// The `index.json` of the OCI layout that the unpacked volumes are.
@@ -212,4 +221,9 @@ private struct Packer {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(Document(manifests: composer.layoutEntries)))
     }
+}
+
+extension Release {
+    /// When its metadata expires: with its support, or after the usual time.
+    func expiry(from now: UTCTime) -> UTCTime { supportEnd.flatMap(UTCTime.endOfDay) ?? .usualExpiry(from: now) }
 }

@@ -26,7 +26,6 @@ package enum PackError: Error, Equatable {
     case volumeSizeTooSmall(UInt64, needed: UInt64)
     case rootExists(FilePath)
     case trustUnusable(FilePath, why: String)
-    case keyUnusable(FilePath, why: String)
     case noSpace(FilePath, missing: UInt64)
     case plainTooLarge(String, size: UInt64, volumeSize: UInt64)
 }
@@ -38,7 +37,7 @@ extension PackError: ClassifiedError {
         case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists: .refused
         case .expired: .expired
         case .blobMismatch, .blobMissing, .badManifest: .damaged
-        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .keyUnusable, .plainTooLarge,
+        case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .plainTooLarge,
             .nameUnusable:
             .usage
         case .signatureMissing, .signatureWrong: .notTrusted
@@ -85,7 +84,6 @@ extension PackError: ClassifiedError {
         case .rootExists(let path):
             "\(path) has a root already; a product has one for all its releases, and it is never replaced"
         case .trustUnusable(let path, let why): "the trust folder \(path) can't be used: \(why)"
-        case .keyUnusable(let path, let why): "the key \(path) can't be used: \(why)"
         case .plainTooLarge(let name, let size, let volumeSize):
             "\(name) has \(size) bytes and can't be a plain volume of at most \(volumeSize); leave plain: out, or use "
                 + "a larger --volume-size"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BundleFormat
-internal import Cryptography
+package import Cryptography
 internal import Files
 internal import Palette
 internal import OCI
@@ -14,8 +14,10 @@ package struct PackOptions: Sendable {
     package var manifest: FilePath
     /// The publisher's trust folder.
     package var trust: FilePath
-    /// Private keys of the targets, snapshot and timestamp roles.
-    package var keys: [FilePath]
+    /// Keys of the targets, snapshot and timestamp roles, enough for their threshold.
+    package var keys: [PrivateKey]
+    /// Whether the bundle is signed at once; one that isn't stays in its `.partial` folder for `sign stage`.
+    package var signs = true
     package var out: FilePath
     /// Bytes that no volume may exceed; 0 for no limit.
     package var volumeSize: UInt64
@@ -29,7 +31,7 @@ package struct PackOptions: Sendable {
     package var threads = 2
 
     package init(
-        manifest: FilePath, trust: FilePath, keys: [FilePath], out: FilePath, volumeSize: UInt64, state: FilePath
+        manifest: FilePath, trust: FilePath, keys: [PrivateKey], out: FilePath, volumeSize: UInt64, state: FilePath
     ) {
         (self.manifest, self.trust, self.keys, self.out) = (manifest, trust, keys, out)
         (self.volumeSize, self.state) = (volumeSize, state)

@@ -21,8 +21,8 @@ struct Dray: ParsableCommand {
             """,
         version: toolVersion,
         subcommands: [
-            KeyCommand.self, TrustCommand.self, PackCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self,
+            KeyCommand.self, TrustCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
+            InspectCommand.self, ListCommand.self,
         ])
 
     static func main() {

@@ -18,7 +18,7 @@ struct PackCommand: Command {
             Reads each input once and writes OUT/<product>-<version>/: volumes with every byte once, the signed index, the
             publisher's metadata, and a recipe to check all of it with openssl and sha256sum. Vendor signatures are
             checked on the way. Interrupted, out of space or killed: the same command goes on from there. The folder
-            appears under its name when it is whole.
+            appears under its name when it is whole. Where several keys must sign and don't meet: --no-sign, then dray sign.
 
             \(exitCodeHelp([.notTrusted, .expired, .damaged, .refused, .noSpace]))
             """)
@@ -29,9 +29,10 @@ struct PackCommand: Command {
     @Option(help: ArgumentHelp("The product's trust folder.", valueName: "folder"), completion: .directory)
     var trust: String
 
-    @Option(
-        help: ArgumentHelp("Private release key; repeat for more.", valueName: "pem file"), completion: .file())
-    var key: [String] = []
+    @OptionGroup var release: ReleaseKeyOptions
+
+    @Flag(help: "Leave the bundle unsigned in its .partial folder, for dray sign stage.")
+    var noSign = false
 
     @Option(help: ArgumentHelp("Where the bundle's folder goes.", valueName: "folder"), completion: .directory)
     var out = "bundles"
@@ -60,17 +61,22 @@ struct PackCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard !key.isEmpty || dryRun else { throw ValidationError("--key is needed: the private release key") }
+        guard noSign || dryRun || !release.key.isEmpty else {
+            throw ValidationError("--key is needed: the private release key; or --no-sign, to sign later")
+        }
+        guard !noSign || release.key.isEmpty else { throw ValidationError("--no-sign takes no --key") }
         guard (1...19).contains(level) else { throw ValidationError("--level takes 1 to 19") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
-        var options = PackOptions(
-            manifest: FilePath(manifest), trust: FilePath(trust), keys: key.map { FilePath($0) }, out: FilePath(out),
+        var options = try PackOptions(
+            manifest: FilePath(manifest), trust: FilePath(trust), keys: dryRun ? [] : release.keys(),
+            out: FilePath(out),
             volumeSize: volumeSize.bytes, state: state.map { FilePath($0) } ?? StateFolder.standard())
         (options.level, options.threads, options.restart) = (level, jobs, restart)
         options.kit = kit.map { FilePath($0) }
+        options.signs = !noSign
         if dryRun { return plan(try planPack(options)) }
         let result = try pack(options, progress: progress, now: .now)
         return result.wasComplete ? unchanged(result) : done(result)
@@ -116,7 +122,13 @@ struct PackCommand: Command {
     }
 
     private func next(_ result: PackResult) -> [String] {
-        [
+        guard !result.isUnsigned else {
+            return [
+                "# choose a folder for STAGE, which will travel to the holders of the release keys:",
+                "dray sign stage \(result.folder) --trust \(trust) --out STAGE",
+            ]
+        }
+        return [
             "dray verify \(result.folder) --root \(FilePath(trust).appending("1.root.json"))",
             "# copy the folder to the media",
         ]
@@ -166,6 +178,7 @@ private struct ResultData: Encodable {
 
     let folder: String
     let alreadyDone: Bool
+    let signed: Bool
     let bytesIn: UInt64
     let bytesOnMedia: UInt64
     let volumes: [String]
@@ -178,7 +191,7 @@ private struct ResultData: Encodable {
     let fingerprint: String
 
     init(_ result: PackResult) {
-        (folder, alreadyDone) = (result.folder.string, result.wasComplete)
+        (folder, alreadyDone, signed) = (result.folder.string, result.wasComplete, !result.isUnsigned)
         (bytesIn, bytesOnMedia) = (result.bytesIn, result.bytesOnMedia)
         (volumes, chunks, objects) = (result.volumes.map(\.name), result.chunks, result.objects)
         (references, files) = (result.references.map(\.name), result.files.map(\.name))

@@ -40,7 +40,7 @@ final class PackedSample: Sendable {
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
         let options = PackOptions(
             manifest: inputs.appending("release.yaml"), trust: place.appending("trust"),
-            keys: [place.appending("release.pem")],
+            keys: [try PrivateKey(pem: pem)],
             out: place.appending("out"), volumeSize: 4 << 20, state: place.appending("state"))
         bundle = try pack(options, progress: Progress(), now: PackedSample.now).folder
         fingerprint = Digest(of: try bundle.appending("trust/1.root.json").contents(limit: 1 << 20))
