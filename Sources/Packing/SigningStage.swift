@@ -39,10 +39,17 @@ package struct SigningStage: Sendable {
             }
         } catch let error as TrustError {
             throw SigningError.stageUnusable(folder, why: "\(error)")
-        } catch let error as FileError where error.errno == .fileTooLarge || error.errno == .invalidArgument {
+        } catch let error as PackError {
+            throw SigningError.stageUnusable(folder, why: "\(error)")
+        } catch let error as FileError where SigningStage.isOdd(error.errno) {
             throw SigningError.stageUnusable(error.path, why: "\(error.errno)")
         }
         try check()
+    }
+
+    /// What a name stands for that isn't a regular file of a size that its role has.
+    private static func isOdd(_ errno: Errno) -> Bool {
+        [.fileTooLarge, .invalidArgument, .tooManySymbolicLinkLevels, .notDirectory, .isDirectory].contains(errno)
     }
 
     private static func read<Content: RoleMetadata>(_ media: MediaFolder) throws -> UnsignedMetadata<Content>? {
