@@ -40,6 +40,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
@@ -48,14 +49,15 @@ let package = Package(
 
         target("OCI"),
         target("Files", ["CLinux", systemPackage]),
-        target("Cryptography", ["COpenSSL"]),
+        target("Cryptography", ["COpenSSL", "CPKCS11"]),
         target("Compression", ["CZstd"]),
+        target("Cage", ["CLinux", "Compression", "Files", systemPackage]),
         target("Archive", ["CLibArchive", "Files", systemPackage]),
         target("Splitting", ["CGear"]),
         target("Trust", ["Cryptography"]),
         target(
             "BundleFormat",
-            ["OCI", "Files", "Cryptography", "Compression", "Trust", systemPackage]),
+            ["OCI", "Files", "Cryptography", "Compression", "Cage", "Trust", systemPackage]),
         target("RegistryClient", ["OCI", "CCurl"]),
         target("Palette", ["OCI"]),
         target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
@@ -72,7 +74,7 @@ let package = Package(
         target(
             "Importing",
             [
-                "OCI", "Files", "Cryptography", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
                 systemPackage,
             ]),
         target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
@@ -85,9 +87,12 @@ let package = Package(
         .executableTarget(
             name: "dray-import",
             dependencies: [
-                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Files", "OCI",
+                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: settings),
+        .executableTarget(
+            name: "dray-tuf-client",
+            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage], swiftSettings: settings),
 
         .target(
             name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
@@ -101,14 +106,28 @@ let package = Package(
         tests(
             of: "Importing",
             [
-                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust", systemPackage,
+                "BundleFormat", "Cage", "Cryptography", "Files", "OCI", "Packing", "RegistryClient", "Trust",
+                "cage-probe",
+                "dray-import", systemPackage,
             ]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
         tests(of: "Compression", [systemPackage]),
+        // What tries to break out of the cage, lies from inside it, or plays an old kernel. Shipped with nothing.
+        .executableTarget(name: "cage-probe", dependencies: ["CLinux"], path: "Tests/CageProbe"),
+        tests(
+            of: "Cage",
+            [
+                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray",
+                "dray-import",
+                systemPackage,
+            ]),
         .testTarget(
             name: "EndToEndTests", dependencies: ["dray", "dray-import", "zot-stand-in", "Support", systemPackage],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(

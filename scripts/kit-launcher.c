@@ -8,30 +8,31 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-// The kit's folder: where this program is, by the kernel's word; else the path that it was started by.
-static int find_folder(char *folder, size_t size) {
-    ssize_t length = readlink("/proc/self/exe", folder, size - 1);
-    if (length <= 0) {
-        const char *path = (const char *)getauxval(AT_EXECFN);
-        if (path == NULL || strlen(path) >= size) return -1;
-        strcpy(folder, path);
-        length = (ssize_t)strlen(path);
+// This program's path from the root: by the kernel's word; else as it was started.
+static int find_self(char *self, size_t size) {
+    ssize_t length = readlink("/proc/self/exe", self, size - 1);
+    if (length > 0) {
+        self[length] = 0;
+        return 0;
     }
-    folder[length] = 0;
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL) strcpy(folder, ".");
-    else if (slash == folder) folder[1] = 0;
-    else *slash = 0;
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    if (path == NULL || (path[0] != '/' && getcwd(self, size / 2) == NULL)) return -1;
+    size_t start = path[0] == '/' ? 0 : strlen(self);
+    if (start + strlen(path) + 2 > size) return -1;
+    snprintf(self + start, size - start, "%s%s", start ? "/" : "", path);
     return 0;
 }
 
 int main(int count, char **arguments) {
     char folder[4096], loader[4200], libraries[4200], program[4200];
     char **all = calloc((size_t)count + 8, sizeof(char *));
-    if (all == NULL || find_folder(folder, sizeof folder) != 0) {
+    // The importer starts itself anew to decode what is on media; the file that runs then is the loader, so it is told ours.
+    if (all == NULL || find_self(folder, sizeof folder) != 0 || setenv("DRAY_KIT_LAUNCHER", folder, 1) != 0) {
         fprintf(stderr, "dray-import: cannot find the folder of the kit; start it by its whole path\n");
         return 1;
     }
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder] = 0;
     snprintf(loader, sizeof loader, "%s/lib/%s", folder, LOADER);
     snprintf(libraries, sizeof libraries, "%s/lib", folder);
     snprintf(program, sizeof program, "%s/lib/dray-import", folder);

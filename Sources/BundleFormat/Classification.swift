@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Compression
+package import Cryptography
 package import Files
 package import OCI
 package import Trust
@@ -43,6 +44,10 @@ extension DigestError: ClassifiedError {
 
 extension FrameError: ClassifiedError {
     package var failure: Failure { self == .notReproduced ? .failed : .damaged }
+}
+
+extension KeyError: ClassifiedError {
+    package var failure: Failure { self == .faultySignature ? .failed : .usage }
 }
 
 extension GraphError: ClassifiedError {

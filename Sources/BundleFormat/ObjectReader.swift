@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Cage
 internal import Compression
 internal import Files
 package import OCI
@@ -12,7 +13,7 @@ package final class ObjectReader {
     private let stored: VerifiedBlocks
     /// Of plain volumes: block by block.
     private let plain: VerifiedBlocks
-    private let decoder = FrameDecoder()
+    private let decoder: LaneDecoder
     /// The frames decoded last; an object's pieces often go to and fro between two.
     private var decoded: [(frame: Int, buffer: Buffer)] = []
     private static let decodedFrames = 2
@@ -21,6 +22,7 @@ package final class ObjectReader {
 
     init(_ bundle: VerifiedBundle) {
         self.bundle = bundle
+        decoder = bundle.decoders.decoder()
         let files = VolumeFiles(bundle)
         stored = VerifiedBlocks(bundle, files, capacity: 2 * maximumFrameLength + 2 * blockSize)
         plain = VerifiedBlocks(bundle, files, capacity: blockSize)
@@ -96,11 +98,10 @@ package final class ObjectReader {
         let end = frame.offset + UInt64(frame.storedLength)
         let (source, range) = try stored.bytes(of: Int(frame.volume), frame.offset..<end)
         let target = freeBuffer()
-        do throws(FrameError) {
+        do throws(DecodeError) {
             try decode(source, range, into: target, length: Int(frame.rawLength))
         } catch {
-            let name = bundle.index.volumes[Int(frame.volume)].name
-            throw BundleError.frameDamaged(volume: name, offset: frame.offset, "\(error)")
+            throw error.blaming(frame, of: bundle.index.volumes[Int(frame.volume)].name)
         }
         decoded.append((number, target))
         return target
@@ -108,10 +109,10 @@ package final class ObjectReader {
 
     private func decode(
         _ source: Buffer, _ range: Range<Int>, into target: Buffer, length: Int
-    ) throws(FrameError) {
-        let failure: FrameError? = source.withBytes(range) { frame in
+    ) throws(DecodeError) {
+        let failure: DecodeError? = source.withBytes(range) { frame in
             unsafe target.withMemory { memory in
-                do throws(FrameError) {
+                do throws(DecodeError) {
                     try unsafe decoder.decode(frame, into: UnsafeMutableRawBufferPointer(rebasing: memory[..<length]))
                     return nil
                 } catch {
@@ -128,5 +129,17 @@ package final class ObjectReader {
         guard decoded.count >= ObjectReader.decodedFrames else { return Buffer(capacity: maximumFrameLength) }
         var oldest = decoded.removeFirst().buffer
         return isKnownUniquelyReferenced(&oldest) ? oldest : Buffer(capacity: maximumFrameLength)
+    }
+}
+
+extension DecodeError {
+    /// The error that names the frame where it is at fault; else the cage's own.
+    fileprivate func blaming(_ frame: Frame, of volume: String) -> any Error {
+        switch self {
+        case .frame(let error): BundleError.frameDamaged(volume: volume, offset: frame.offset, "\(error)")
+        case .cage(let error) where error.blamesFrame:
+            BundleError.frameDamaged(volume: volume, offset: frame.offset, "\(error)")
+        case .cage(let error): error
+        }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Cage
 internal import Files
 package import OCI
 internal import SystemPackage
@@ -19,6 +20,8 @@ package struct VerifiedBundle: Sendable {
     package let findings: [Finding]
     let volumes: [VolumePlaces]
     let frames: FrameMap
+    /// Where its frames are decoded.
+    package internal(set) var decoders = FrameDecoders.inProcess
 
     init(
         name: String, release: Release, index: BundleIndex, metadata: TrustedMetadata, sumsSigner: KeyID,
@@ -46,6 +49,14 @@ package struct VerifiedBundle: Sendable {
             while let run = runs.next() { numbers.insert(run.volume) }
         }
         return numbers
+    }
+
+    /// The bytes of a small file that is a target of its own, read from the media now and checked by what is signed of it;
+    /// `nil` where nothing of that name is signed. Throws `BundleError`.
+    package func signedFile(_ name: String, on media: UnverifiedBundle, limit: Int) throws -> [UInt8]? {
+        guard let target = metadata.targets.content.files[name] else { return nil }
+        var files = SmallFiles(media.folders)
+        return try files.bytes(of: name, target, limit: limit)
     }
 
     /// A reader of objects, for one thread.

@@ -2,6 +2,8 @@
 // Swift's CommandLine needs /proc, which a bare root file system lacks. glibc gives each constructor what main gets.
 #include "clinux.h"
 
+#include <sys/auxv.h>
+
 static int count;
 static char **values;
 
@@ -13,3 +15,5 @@ __attribute__((constructor)) static void keep(int argc, char **argv) {
 int dray_argument_count(void) { return count; }
 
 const char *dray_argument(int index) { return values[index]; }
+
+const char *dray_started_as(void) { return (const char *)getauxval(AT_EXECFN); }

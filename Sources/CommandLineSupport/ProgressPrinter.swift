@@ -54,7 +54,7 @@ extension String {
 }
 
 /// What the terminal is.
-enum Terminal {
+package enum Terminal {
     /// Columns of the terminal of standard error; 80 where nobody knows.
     static var width: Int {
         var size = winsize()

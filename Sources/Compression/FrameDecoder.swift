@@ -27,7 +27,7 @@ package final class FrameDecoder: @unchecked Sendable {  // a decoder belongs to
             }
             let result = unsafe ZSTD_decompressDCtx(
                 context, target.baseAddress, target.count, source.baseAddress, source.count)
-            guard ZSTD_isError(result) == 0 else { return .damaged(unsafe String(cString: ZSTD_getErrorName(result))) }
+            guard ZSTD_isError(result) == 0 else { return .damaged(UInt32(truncatingIfNeeded: 0 &- result)) }
             return result == target.count ? nil : .wrongLength(expected: target.count)
         }
         if let failure { throw failure }
@@ -40,8 +40,8 @@ package enum FrameError: Error, Equatable {
     case wrongLength(expected: Int)
     /// The range holds something beside one whole frame.
     case notOneFrame
-    /// libzstd's own word for it.
-    case damaged(String)
+    /// libzstd's number for it.
+    case damaged(UInt32)
     /// What was just encoded decodes to something else.
     case notReproduced
 }
@@ -51,7 +51,8 @@ extension FrameError: CustomStringConvertible {
         switch self {
         case .wrongLength(let expected): "a frame does not decode to the \(expected) bytes that the index says"
         case .notOneFrame: "a frame's range holds something beside one zstd frame"
-        case .damaged(let why): "a frame can't be decoded: \(why)"
+        case .damaged(let code):
+            "a frame can't be decoded: \(unsafe String(cString: ZSTD_getErrorName(0 &- Int(code))))"
         case .notReproduced:
             "a frame does not decode to what was put in; check this machine's memory before packing again"
         }

@@ -8,8 +8,14 @@ package enum KeyError: Error, Equatable {
     case severalKeys
     /// A PEM block of another kind, by its label (its first 64 characters).
     case wrongLabel(String, expected: String)
-    /// The private key is protected by a password.
+    /// The private key is protected by a password, and none was given.
     case encrypted
+    /// The password isn't the one that protects the key.
+    case wrongPassword
+    /// The key is protected in another way than PBES2 with AES: OpenSSL's own headers, PBES1, PKCS #12.
+    case unsupportedProtection
+    /// Deriving the key from the password would cost more than `KeyProtection` allows.
+    case protectionCost
     /// The bytes inside the PEM block are no key of their label's kind.
     case malformed
     /// An elliptic curve that is given by its numbers instead of its name.
@@ -30,6 +36,10 @@ package enum KeyError: Error, Equatable {
     case signatureMismatch
     /// A digest of the wrong length, or padding that this kind of key doesn't have.
     case wrongScheme
+    /// The signature just made isn't one that the key's own public half accepts.
+    case faultySignature
+    /// A key in a PKCS #11 token can't be used.
+    case token(TokenError)
     /// libcrypto refused to make a key or a signature.
     case operationFailed(String)
 }
@@ -41,8 +51,14 @@ extension KeyError: CustomStringConvertible {
         case .severalKeys: "it holds more than one key; split it into one file for each key"
         case .wrongLabel(let label, let expected): "it holds a \"\(label)\"; expected a \"\(expected)\""
         case .encrypted:
-            "the private key is protected by a password, which isn't supported yet; "
-                + "decrypt it for this use: openssl pkey -in KEY -out PLAIN (with umask 077)"
+            "the private key is protected by a password; give it with --password-file FILE, or at a terminal"
+        case .wrongPassword: "the password isn't the one that protects the private key"
+        case .unsupportedProtection:
+            "the private key's password protection is too weak or too old (only PBES2 with AES is read); protect it anew: "
+                + "openssl pkey -in KEY -aes256 -out NEW"
+        case .protectionCost:
+            "the private key's password protection asks for more work than is allowed (5 million iterations, or "
+                + "scrypt with N*r*p above 2^20); protect it anew: openssl pkcs8 -topk8 -in KEY -iter 600000 -out NEW"
         case .malformed: "the key is damaged or not strict DER; export it again: openssl pkey -pubin -in KEY -pubout"
         case .explicitParameters:
             "the key gives its curve as numbers; only the named curves P-384 and P-256 are accepted"
@@ -55,6 +71,10 @@ extension KeyError: CustomStringConvertible {
         case .inconsistent: "the private and public half of the key don't belong together; take the key from its backup"
         case .signatureMismatch: "the signature is not of this key over these bytes"
         case .wrongScheme: "the signature scheme doesn't fit the key or the digest"
+        case .faultySignature:
+            "the signature just made doesn't fit the key's own public half, and is thrown away; the token or this machine "
+                + "computes wrongly, or the token's public key belongs to another key"
+        case .token(let error): error.description
         case .operationFailed(let operation): "libcrypto can't \(operation); check the OpenSSL configuration"
         }
     }

@@ -21,6 +21,15 @@ package enum KeyKind: Hashable, Sendable {
     case p256
     case rsa(bits: Int)
 
+    /// The kind in words, for example "ECDSA P-384".
+    package var name: String {
+        switch self {
+        case .p384: "ECDSA P-384"
+        case .p256: "ECDSA P-256"
+        case .rsa(let bits): "RSA-PSS \(bits)"
+        }
+    }
+
     /// The hash that signatures of this kind use here: as strong as the key.
     package var hash: HashAlgorithm {
         switch self {
@@ -48,10 +57,21 @@ enum PublicKeyInfo {
     ]
     // AlgorithmIdentifiers, from their OID on
     private static let elliptic: [UInt8] = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]
-    private static let rsaEncryption: [UInt8] = [
+    private static let rsaEncryption: [UInt8] = [  // its NULL, and the tag of what follows
         0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x03,
     ]
     private static let edwards: [UInt8] = [0x06, 0x03, 0x2b, 0x65, 0x70]
+
+    /// The SubjectPublicKeyInfo of a point on a curve, its parameters as DER (RFC 5480 section 2).
+    static func elliptic(curve: [UInt8], point: [UInt8]) -> [UInt8] {
+        DER.sequence(DER.sequence(elliptic, curve), DER.bits(point))
+    }
+
+    /// The SubjectPublicKeyInfo of an RSA key, its numbers as big-endian bytes (RFC 8017 appendix A.1.1).
+    static func rsa(modulus: [UInt8], exponent: [UInt8]) -> [UInt8] {
+        let key = DER.sequence(DER.integer(modulus), DER.integer(exponent))
+        return DER.sequence(DER.sequence(Array(rsaEncryption.dropLast())), DER.bits(key))
+    }
 
     init(der: [UInt8]) throws(KeyError) {
         if der.starts(with: PublicKeyInfo.curve384) && der.count == PublicKeyInfo.curve384.count + 96 {

@@ -2,6 +2,7 @@
 
 internal import Synchronization
 package import BundleFormat
+internal import Cage
 internal import Cryptography
 package import Files
 package import OCI
@@ -78,10 +79,11 @@ package struct Extraction: Sendable {
     /// Writes the file; `false` when it was there already. What an interrupted run has written is compared and kept.
     ///
     /// Throws `ExtractError.differs` for another file at the destination, `FileError` with the missing bytes before the
-    /// first byte where space is short, and what reading the media can throw.
+    /// first byte where space is short, `CageError` before it, and what reading the media can throw.
     package func run(_ progress: Progress) throws -> Bool {
         progress.total.store(wanted.size, ordering: .relaxed)
         progress.label = wanted.name
+        _ = try bundle.decoders.status()
         let reader = bundle.reader()
         if try destination.exists() {
             guard try isSame(progress) else { throw ExtractError.differs(destination) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
+internal import Cage
 package import Files
 internal import FoundationEssentials
 package import OCI
@@ -25,12 +26,14 @@ package struct Load: Sendable {
     package var freeSpace: UInt64?
     private let began = ContinuousClock.now
 
-    /// Reads the release's manifests. Throws what reading the media can throw, and `LoadError.absentContent`.
+    /// Reads the release's manifests. Throws what reading the media can throw, `CageError` before where frames can't be
+    /// decoded, and `LoadError.absentContent`.
     package init(
         _ bundle: VerifiedBundle, to target: any LoadTarget, state: SiteState? = nil, jobs: Int, progress: Progress
     ) throws {
         (self.bundle, self.target, self.state, self.jobs) = (bundle, target, state, jobs)
         self.progress = progress
+        _ = try bundle.decoders.status()
         content = try RegistryContent(bundle)
     }
 

@@ -49,6 +49,12 @@ struct BundlePublisher {
         }
     }
 
+    /// Copies a FIPS module to where `dray-import crypto install --from` looks for it.
+    mutating func copyFIPSModule(_ module: FilePath) throws {
+        try folder.appending("kit/fips").createDirectories()
+        try write("kit/fips/fips.so", module.contents(limit: FIPSConfiguration.moduleLimit))
+    }
+
     /// Adds a small file that is there already.
     mutating func take(_ name: String) throws { add(name, try folder.appending(name).contents(limit: 512 << 20)) }
 

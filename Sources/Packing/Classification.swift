@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Archive
-package import Cryptography
 package import Files
 package import OCI
 package import Palette
@@ -31,8 +30,4 @@ extension ReferenceError: ClassifiedError {
 
 extension ArchiveError: ClassifiedError {
     package var failure: Failure { self == .outOfMemory ? .failed : .damaged }
-}
-
-extension KeyError: ClassifiedError {
-    package var failure: Failure { .usage }
 }

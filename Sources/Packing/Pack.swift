@@ -51,10 +51,12 @@ private struct Packer {
     let plan: PackPlan
     let progress: Progress
     let now: UTCTime
+    let keys: [PrivateKey]
 
     init(_ options: PackOptions, progress: Progress, now: UTCTime) throws {
         (self.options, self.progress, self.now) = (options, progress, now)
         plan = try planPack(options)
+        keys = try options.keys()
     }
 
     private var name: String { plan.release.folderName }
@@ -116,7 +118,7 @@ private struct Packer {
             throw PackError.expired("the release's supportEnd, \(end), has passed")
         }
         _ = try trust.state.checkForks(in: options.trust, against: [options.out])
-        if options.signs { try trust.proposal(placeholder, issued: now, expires: .latest).check(options.keys) }
+        if options.signs { try trust.proposal(placeholder, issued: now, expires: .latest).check(keys) }
         return trust
     }
 
@@ -196,6 +198,7 @@ private struct Packer {
         try publisher.write("README-VERIFY.txt", PackageResources.README_VERIFY_txt)
         try publisher.write("rescue.py", PackageResources.rescue_py)
         if let kit = options.kit { try publisher.copyKit(kit) }
+        if let module = options.fipsModule { try publisher.copyFIPSModule(module) }
         return publisher
     }
 
@@ -203,8 +206,8 @@ private struct Packer {
     private func sign(_ release: Release, _ publisher: BundlePublisher, _ trust: inout TrustFolder) throws {
         let proposal = try trust.proposal(
             publisher.publication(after: trust.published), issued: now, expires: release.expiry(from: now))
-        guard let metadata = try trust.carryOut(proposal, by: options.keys, now: now),
-            let signer = trust.root.root.sumsSigner(among: options.keys)
+        guard let metadata = try trust.carryOut(proposal, by: keys, now: now),
+            let signer = trust.root.root.sumsSigner(among: keys)
         else { preconditionFailure("what was signed has a signer") }
         let seal = BundleSeal(metadata)
         try seal.write(to: partial, signature: try signer.signDetached(seal.sums))

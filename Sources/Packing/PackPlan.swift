@@ -14,8 +14,9 @@ package struct PackOptions: Sendable {
     package var manifest: FilePath
     /// The publisher's trust folder.
     package var trust: FilePath
-    /// Keys of the targets, snapshot and timestamp roles, enough for their threshold.
-    package var keys: [PrivateKey]
+    /// Gives keys of the targets, snapshot and timestamp roles, enough for their threshold; called once, after the plan is
+    /// made.
+    package var keys: @Sendable () throws -> [PrivateKey]
     /// Whether the bundle is signed at once; one that isn't stays in its `.partial` folder for `sign stage`.
     package var signs = true
     package var out: FilePath
@@ -26,12 +27,15 @@ package struct PackOptions: Sendable {
     /// Where journals are kept.
     package var state: FilePath
     package var kit: FilePath?
+    /// A FIPS module that travels with the kit, as a signed file of its own.
+    package var fipsModule: FilePath?
     /// Begin anew where an interrupted run can't be gone on with.
     package var restart = false
     package var threads = 2
 
     package init(
-        manifest: FilePath, trust: FilePath, keys: [PrivateKey], out: FilePath, volumeSize: UInt64, state: FilePath
+        manifest: FilePath, trust: FilePath, keys: @escaping @Sendable () throws -> [PrivateKey], out: FilePath,
+        volumeSize: UInt64, state: FilePath
     ) {
         (self.manifest, self.trust, self.keys, self.out) = (manifest, trust, keys, out)
         (self.volumeSize, self.state) = (volumeSize, state)

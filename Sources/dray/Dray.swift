@@ -2,7 +2,9 @@
 
 import ArgumentParser
 import CommandLineSupport
+import Files
 import Glibc
+import Importing
 
 /// `dray`, the bundler: runs where there is a network.
 @main
@@ -22,10 +24,13 @@ struct Dray: ParsableCommand {
         version: toolVersion,
         subcommands: [
             KeyCommand.self, TrustCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
-            InspectCommand.self, ListCommand.self,
+            InspectCommand.self, ListCommand.self, SiteCommand.self,
         ])
 
     static func main() {
-        Glibc.exit(runCommand(Dray.self))
+        Glibc.exit(
+            runCommand(Dray.self) { fips, _ in
+                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(StateFolder.standard()))
+            })
     }
 }

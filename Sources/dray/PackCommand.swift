@@ -46,6 +46,12 @@ struct PackCommand: Command {
     @Option(help: ArgumentHelp("Put this importer kit (scripts/release) on the media.", valueName: "folder"))
     var kit: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Put this FIPS module (fips.so) beside the kit, signed; dray-import crypto install --from takes it there.",
+            valueName: "file"), completion: .file())
+    var fipsModule: String?
+
     @Option(help: ArgumentHelp("Where journals of unfinished runs are kept.", valueName: "folder"))
     var state: String?
 
@@ -65,17 +71,21 @@ struct PackCommand: Command {
             throw ValidationError("--key is needed: the private release key; or --no-sign, to sign later")
         }
         guard !noSign || release.key.isEmpty else { throw ValidationError("--no-sign takes no --key") }
+        guard fipsModule == nil || kit != nil else {
+            throw ValidationError("--fips-module goes with --kit: the importer of the kit uses it")
+        }
         guard (1...19).contains(level) else { throw ValidationError("--level takes 1 to 19") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
-        var options = try PackOptions(
-            manifest: FilePath(manifest), trust: FilePath(trust), keys: dryRun ? [] : release.keys(),
+        var options = PackOptions(
+            manifest: FilePath(manifest), trust: FilePath(trust), keys: { [release] in try release.keys() },
             out: FilePath(out),
             volumeSize: volumeSize.bytes, state: state.map { FilePath($0) } ?? StateFolder.standard())
         (options.level, options.threads, options.restart) = (level, jobs, restart)
         options.kit = kit.map { FilePath($0) }
+        options.fipsModule = fipsModule.map { FilePath($0) }
         options.signs = !noSign
         if dryRun { return plan(try planPack(options)) }
         let result = try pack(options, progress: progress, now: .now)

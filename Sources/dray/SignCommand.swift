@@ -67,8 +67,10 @@ struct SignAdd: Command {
     @Argument(help: "The stage.", completion: .directory)
     var stage: String
 
-    @Option(help: ArgumentHelp("Your private key.", valueName: "pem file"), completion: .file())
+    @Option(help: ArgumentHelp(KeyOptions.keyHelp, valueName: "key"), completion: .file())
     var key: String?
+
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
 
     @OptionGroup var output: OutputOptions
 
@@ -83,7 +85,7 @@ struct SignAdd: Command {
                     "dray sign add \(stage.folder) --key KEY",
                 ])
         }
-        let added = try stage.add(try PrivateKey(argument: key))
+        let added = try stage.add(try unlocking.key(key))
         let data = Data(stage: summary, key: added.key.hex, signed: added.signed, file: added.file.string)
         return Outcome(
             text: summary.text + "\nsigned:      \(added.signed.joined(separator: ", ")) by \(added.key)",
@@ -120,15 +122,17 @@ struct SignAssemble: Command {
     var bundle: String?
 
     @Option(
-        help: ArgumentHelp("Private key that is at hand here; repeat for more.", valueName: "pem file"),
+        help: ArgumentHelp("\(KeyOptions.keyHelp), at hand here; repeat for more.", valueName: "key"),
         completion: .file())
     var key: [String] = []
+
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
 
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
         let stage = try SigningStage(reading: FilePath(stage))
-        let keys = try key.map { try PrivateKey(argument: $0) }
+        let keys = try key.map(unlocking.key)
         let result = try Assembly(stage, trust: trust.path, keys: keys, now: .now)
             .run(bundle: bundle.map { FilePath($0) })
         return Outcome(published: result.root, result.set, trust: trust.path, bundle: result.bundle)

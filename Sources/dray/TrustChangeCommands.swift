@@ -25,7 +25,8 @@ struct RotateTrust: Command {
     @OptionGroup var trust: TrustOptions
 
     @Option(
-        help: ArgumentHelp("Private root key, old or new, that signs; repeat for more.", valueName: "pem file"),
+        help: ArgumentHelp(
+            "\(KeyOptions.keyHelp): a root key, old or new, that signs; repeat for more.", valueName: "key"),
         completion: .file())
     var rootKey: [String] = []
 
@@ -74,7 +75,7 @@ struct RotateTrust: Command {
                 threshold: releaseThreshold),
             expires: expires?.time ?? UTCTime.now.adding(days: 5 * 365))
         let proposal = try folder.rotation(change, now: .now)
-        let keys = try rootKey.map { try PrivateKey(argument: $0) } + release.keys()
+        let keys = try rootKey.map(release.unlocking.key) + release.keys()
         return try folder.settle(proposal, keys, stage: stage.stage, trust: trust.path)
     }
 }

@@ -36,9 +36,12 @@ struct InitTrust: Command {
 
     @Option(
         help: ArgumentHelp(
-            "Key that signs roots, private to sign here or public; repeat for more.", valueName: "pem file"),
+            "Signs roots, from now on; a public key where its holder is elsewhere; repeat for more. "
+                + KeyOptions.keyHelp, valueName: "key"),
         completion: .file())
     var rootKey: [String]
+
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
 
     @Option(
         help: ArgumentHelp("Public key of who signs releases; repeat for more.", valueName: "pem file"),
@@ -76,7 +79,7 @@ struct InitTrust: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         let now = UTCTime.now
-        let keys = try rootKey.map { try GivenKey($0) }
+        let keys = try rootKey.map { try GivenKey($0, unlocking) }
         let root = try Root(
             firstFor: product, rootKeys: keys.map(\.publicKey), rootThreshold: rootThreshold,
             releaseKeys: try releaseKey.map { try PublicKey(file: $0) }, releaseThreshold: releaseThreshold,
@@ -100,11 +103,11 @@ struct GivenKey {
     /// `nil` where only the public half is here.
     let privateKey: PrivateKey?
 
-    init(_ argument: String) throws {
+    init(_ argument: String, _ unlocking: KeyOptions) throws {
         if let key = GivenKey.publicHalf(argument) {
             (publicKey, privateKey) = (key, nil)
         } else {
-            let key = try PrivateKey(argument: argument)
+            let key = try unlocking.key(argument)
             (publicKey, privateKey) = (key.publicKey, key)
         }
     }

@@ -33,14 +33,14 @@ struct TrustStatusCommand: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let state = try TrustFolder.look(trust.path)
         let compared = try state.checkForks(in: trust.path, against: media.map { FilePath($0) })
-        let status = TrustStatus(state, compared: compared, now: .now)
+        let status = TrustFolderStatus(state, compared: compared, now: .now)
         var warnings: [String] = []
         if !media.isEmpty && compared.isEmpty { warnings.append("none of the media is a bundle of this trust") }
         return Outcome(text: status.text, data: status, warnings: warnings, next: status.next(trust.path))
     }
 }
 
-extension TrustStatus {
+extension TrustFolderStatus {
     fileprivate var text: String {
         var lines = [
             "product:     \(product)", "fingerprint: \(RootCandidate.grouped(fingerprint))",

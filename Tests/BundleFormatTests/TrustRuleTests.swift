@@ -18,7 +18,10 @@ import Trust
     @Test func `trusts nothing under a root that is not pinned`() throws {
         let scene = try Scene()
         let other = try Publisher()
-        #expect(scene.refusal(by: try other.pinned) as? BundleError == .unknownRoot(scene.path("trust/1.root.json")))
+        #expect(
+            scene.refusal(by: try other.pinned) as? BundleError
+                == .unknownRoot(
+                    scene.path("trust/1.root.json"), claims: Publisher.product, trusted: [Publisher.product]))
         #expect(scene.code(by: try PinnedRoots([])) == .notTrusted)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BundleFormat
+import Cage
 import Cryptography
 import Files
 import Importing
@@ -30,17 +31,17 @@ final class PackedSample: Sendable {
     }
 
     /// Packs what `release.yaml` in the folder says, which then may go.
-    init(_ inputs: FilePath, _ sample: SampleRelease? = nil) throws {
+    init(_ inputs: FilePath, _ sample: SampleRelease? = nil, product: String = "palette-enterprise") throws {
         (self.sample, self.inputs) = (sample, inputs)
         let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
         try TrustFolder.create(
-            place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
+            place.appending("trust"), product: product, rootKeys: [root],
             releaseKeys: [release.publicKey], issued: PackedSample.now, expires: PackedSample.now.adding(days: 3650))
         let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
         let options = PackOptions(
             manifest: inputs.appending("release.yaml"), trust: place.appending("trust"),
-            keys: [try PrivateKey(pem: pem)],
+            keys: { [release] },
             out: place.appending("out"), volumeSize: 4 << 20, state: place.appending("state"))
         bundle = try pack(options, progress: Progress(), now: PackedSample.now).folder
         fingerprint = Digest(of: try bundle.appending("trust/1.root.json").contents(limit: 1 << 20))
@@ -76,14 +77,16 @@ struct Site {
 
     func load(
         _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: [TagPattern] = [], receipt: FilePath? = nil,
-        jobs: Int = 4, isDeep: Bool = false
+        jobs: Int = 4, isDeep: Bool = false, decoders: FrameDecoders = .inProcess
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")
         run.now = { PackedSample.now }
         (run.jobs, run.isDeep) = (jobs, isDeep)
         (run.replaceTags, run.receipt) = (replaceTags, receipt)
+        var bundle = try unverified(media)
+        bundle.decoders = decoders
         return try run.run(
-            try unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
+            bundle, to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
             progress: Progress()
         ).receipt
     }

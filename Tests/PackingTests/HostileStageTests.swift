@@ -130,7 +130,7 @@ struct HostileStageTests {
     @Test func `a bundle that changed after it was staged isn't finished`() throws {
         let fixture = try PackFixture()
         var options = fixture.options()
-        (options.keys, options.signs) = ([], false)
+        (options.keys, options.signs) = ({ [] }, false)
         let bundle = try pack(options, progress: Progress(), now: fixture.now).folder
         let proposal = try TrustFolder(fixture.trust).release(of: bundle, now: fixture.now)
         let stage = try SigningStage(writing: proposal, to: fixture.place.appending("stage"))

@@ -41,7 +41,7 @@ final class PackFixture: Sendable {
 
     func options(out: String = "out", volumeSize: UInt64 = 0) -> PackOptions {
         PackOptions(
-            manifest: sample.manifest, trust: place.appending("trust"), keys: keys,
+            manifest: sample.manifest, trust: place.appending("trust"), keys: { [keys] in keys },
             out: place.appending(out), volumeSize: volumeSize, state: place.appending("state"))
     }
 

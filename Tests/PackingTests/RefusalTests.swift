@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Cryptography
 import Files
 import OCI
 import Packing
 import Support
 import SystemPackage
 import Testing
+import Trust
 
 /// What must stop `pack`, with the exit code it means.
 struct RefusalTests {
@@ -88,7 +90,8 @@ struct RefusalTests {
     @Test func `a wrong key or product stops before anything is read`() throws {
         let fixture = try PackFixture()
         var options = fixture.options()
-        options.keys = [try .generate()]
+        let key = try PrivateKey.generate()
+        options.keys = { [key] }
         let error = SigningError.tooFewKeys(.targets, root: 1, have: 0, needed: 1)
         #expect(throws: error) { try pack(options, progress: Progress(), now: fixture.now) }
         #expect(error.failure == .usage)

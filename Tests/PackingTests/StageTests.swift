@@ -15,7 +15,7 @@ struct StageTests {
         stage: SigningStage, bundle: FilePath
     ) {
         var options = fixture.options()
-        (options.keys, options.signs) = ([], false)
+        (options.keys, options.signs) = ({ [] }, false)
         let result = try pack(options, progress: Progress(), now: fixture.now)
         #expect(result.isUnsigned)
         let folder = try TrustFolder(fixture.trust)
@@ -94,7 +94,7 @@ struct StageTests {
     @Test func `one key of two is too few for pack, before anything is read`() throws {
         let fixture = try fixture()
         var options = fixture.options()
-        options.keys = [fixture.keys[0], fixture.keys[0]]
+        options.keys = { [fixture] in [fixture.keys[0], fixture.keys[0]] }
         let error = SigningError.tooFewKeys(.targets, root: 1, have: 1, needed: 2)
         #expect(throws: error) { try pack(options, progress: Progress(), now: fixture.now) }
         #expect(try !fixture.place.appending("out/.palette-enterprise-1.0.0.partial").exists())

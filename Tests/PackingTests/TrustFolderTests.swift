@@ -28,7 +28,7 @@ struct TrustFolderTests {
 
     private func pack(_ fixture: PackFixture, by key: PrivateKey) throws -> FilePath {
         var options = fixture.options()
-        options.keys = [key]
+        options.keys = { [key] }
         return try Packing.pack(options, progress: Progress(), now: fixture.now).folder
     }
 
@@ -122,7 +122,7 @@ struct TrustFolderTests {
         try sh("cp \(fixture.trust)/2.root.json \(other)/")
         let cut = try TrustFolder.look(other)
         #expect(cut.root.root.header.version == 2 && !cut.isCurrent)
-        #expect(TrustStatus(cut, compared: [], now: fixture.now).needs == [.keysChanged])
+        #expect(TrustFolderStatus(cut, compared: [], now: fixture.now).needs == [.keysChanged])
         let again = try Assembly(stage, trust: other, keys: [], now: fixture.now).run()
         #expect(again.set?.targets.content.header.version == 2)
         #expect(try TrustFolder.look(other).isCurrent)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Linux offers and Swift's Glibc module does not: plain wrappers, errno as usual.
 #pragma once
+#include "cage.h"
 #include <stdint.h>
 
 /// O_DIRECT as this architecture numbers it.
@@ -20,3 +21,5 @@ int dray_open_beneath(int fd, const char *path);
 int dray_argument_count(void);
 /// One of them, never NULL; `index` is below the count.
 const char *dray_argument(int index);
+/// The path that the kernel started the program by, relative to the folder of then; NULL where it does not tell.
+const char *dray_started_as(void);

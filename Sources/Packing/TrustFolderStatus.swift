@@ -6,7 +6,7 @@ package import SystemPackage
 package import Trust
 
 /// What a trust folder says, for people and programs.
-package struct TrustStatus: Sendable, Encodable {
+package struct TrustFolderStatus: Sendable, Encodable {
     package struct Key: Sendable, Encodable {
         package let id: String
         package let kind: String
@@ -51,7 +51,7 @@ package struct TrustStatus: Sendable, Encodable {
         (product, rootVersion) = (root.product, root.header.version)
         fingerprint = trust.root.fingerprint
         rootExpires = root.header.expires.description
-        keys = TrustStatus.keys(root)
+        keys = TrustFolderStatus.keys(root)
         published = trust.published.map { set in
             Published(
                 targets: set.targets.content.header.version, snapshot: set.snapshot.content.header.version,
@@ -60,7 +60,7 @@ package struct TrustStatus: Sendable, Encodable {
         }
         supported = (trust.published?.targets.content.supported.keys).map { $0.sorted() } ?? []
         self.compared = compared.map(\.string)
-        needs = TrustStatus.needs(trust, now)
+        needs = TrustFolderStatus.needs(trust, now)
     }
 
     /// The keys by role; roles with the same keys together.

@@ -8,13 +8,17 @@ import SystemPackage
 import Trust
 
 /// The private release keys that sign here and now.
-struct ReleaseKeyOptions: ParsableArguments {
+struct ReleaseKeyOptions: ParsableArguments, Sendable {
     @Option(
-        help: ArgumentHelp("Private release key; repeat for more, up to the threshold.", valueName: "pem file"),
+        help: ArgumentHelp(
+            "\(KeyOptions.keyHelp): a release key; repeat for more, up to the threshold.", valueName: "key"),
         completion: .file())
     var key: [String] = []
 
-    func keys() throws -> [PrivateKey] { try key.map { try PrivateKey(argument: $0) } }
+    @OptionGroup(title: "Keys") var unlocking: KeyOptions
+
+    /// Asks for passwords and PINs where no file gives them. Throws as `KeyOptions.key`.
+    func keys() throws -> [PrivateKey] { try key.map(unlocking.key) }
 }
 
 /// The trust folder of a product.
