@@ -81,7 +81,8 @@ let package = Package(
                 "BundleFormat", "Palette", "PaletteSources", systemPackage,
             ],
             resources: [
-                .embedInCode("Resources/README-VERIFY.txt"), .embedInCode("Resources/rescue.py"),
+                .embedInCode("Resources/README-VERIFY.txt"), .embedInCode("Resources/README-TRUST.txt"),
+                .embedInCode("Resources/rescue.py"),
             ]),
         target(
             "Importing",

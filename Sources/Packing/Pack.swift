@@ -15,6 +15,8 @@ package struct PackResult: Sendable {
     package var folder: FilePath
     /// It was there already, made from the same plan.
     package var wasComplete = false
+    /// Without signatures yet, in its `.partial` folder.
+    package var isUnsigned = false
     /// An interrupted run had been there before.
     package var wasResumed = false
     package var bytesIn: UInt64 = 0
@@ -84,6 +86,7 @@ private struct Packer {
         var result = try estimatingSpace { try build(journal, &trust) }
         result.wasResumed = !journal.records.isEmpty
         try done.replaceContents(with: Array(plan.releaseID.hex.utf8))
+        guard options.signs else { return result }
         try partial.rename(to: final)
         try options.out.syncDirectory()
         try journalPath.removeFile()
@@ -114,11 +117,17 @@ private struct Packer {
         if let end = plan.release.supportEnd, let time = UTCTime.endOfDay(end), time <= now {
             throw PackError.expired("the release's supportEnd, \(end), has passed")
         }
-        let releaseKeys = trust.root.root.releaseKeys
-        guard keys.contains(where: { releaseKeys.contains($0.publicKey) }) else {
-            throw PackError.trustUnusable(options.trust, why: "none of the keys given is a release key of its root")
-        }
+        _ = try trust.state.checkForks(in: options.trust, against: [options.out])
+        if options.signs { try trust.proposal(placeholder, issued: now, expires: .latest).check(keys) }
         return trust
+    }
+
+    /// A set in the release's name, for asking whether the keys at hand can sign one.
+    private var placeholder: Publication {
+        let release = plan.release
+        return Publication(
+            of: SignedRelease(
+                product: release.product, edition: release.edition.rawValue, version: release.version), files: [:])
     }
 
     private func build(_ journal: Journal, _ trust: inout TrustFolder) throws -> PackResult {
@@ -140,8 +149,10 @@ private struct Packer {
         _ = try BundleIndex(parsing: index)
         _ = try Release(parsing: release.encoded)
         try removeForeignNames(tables)
-        let metadata = try publish(release, index: index, tables, &trust)
-        var result = PackResult(folder: final)
+        let publisher = try write(release, index: index, tables)
+        if options.signs { try sign(release, publisher, &trust) }
+        var result = PackResult(folder: options.signs ? final : partial)
+        result.isUnsigned = !options.signs
         result.bytesIn = plan.bytesIn
         result.volumes = tables.volumes
         result.bytesOnMedia = try partial.totalSize()
@@ -149,7 +160,7 @@ private struct Packer {
         (result.references, result.files) = (release.references, release.files)
         (result.warnings, result.missingImages) = (run.composer.warnings, run.composer.missingImages)
         result.movesTags = release.movesTags
-        result.fingerprint = metadata.root.files[1].map { Digest(of: $0).hex } ?? ""
+        result.fingerprint = trust.root.fingerprint
         return result
     }
 
@@ -178,9 +189,7 @@ private struct Packer {
         return release
     }
 
-    private func publish(
-        _ release: Release, index: [UInt8], _ tables: IndexTables, _ trust: inout TrustFolder
-    ) throws -> TrustedMetadata {
+    private func write(_ release: Release, index: [UInt8], _ tables: IndexTables) throws -> BundlePublisher {
         let signed = SignedRelease(product: release.product, edition: release.edition, version: release.version)
         var publisher = BundlePublisher(folder: partial, release: signed)
         for volume in tables.volumes { publisher.add(volume) }
@@ -190,8 +199,18 @@ private struct Packer {
         try publisher.write("rescue.py", PackageResources.rescue_py)
         if let kit = options.kit { try publisher.copyKit(kit) }
         if let module = options.fipsModule { try publisher.copyFIPSModule(module) }
-        let expires = release.supportEnd.flatMap(UTCTime.endOfDay) ?? now.adding(days: 548)
-        return try publisher.sign(with: &trust, keys: keys, issued: now, expires: expires)
+        return publisher
+    }
+
+    /// Publishes the next metadata, then makes the folder a bundle.
+    private func sign(_ release: Release, _ publisher: BundlePublisher, _ trust: inout TrustFolder) throws {
+        let proposal = try trust.proposal(
+            publisher.publication(after: trust.published), issued: now, expires: release.expiry(from: now))
+        guard let metadata = try trust.carryOut(proposal, by: keys, now: now),
+            let signer = trust.root.root.sumsSigner(among: keys)
+        else { preconditionFailure("what was signed has a signer") }
+        let seal = BundleSeal(metadata)
+        try seal.write(to: partial, signature: try signer.signDetached(seal.sums))
     }
 
     /// The `index.json` of the OCI layout that the unpacked volumes are.
@@ -205,4 +224,9 @@ private struct Packer {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(Document(manifests: composer.layoutEntries)))
     }
+}
+
+extension Release {
+    /// When its metadata expires: with its support, or after the usual time.
+    func expiry(from now: UTCTime) -> UTCTime { supportEnd.flatMap(UTCTime.endOfDay) ?? .usualExpiry(from: now) }
 }

@@ -14,8 +14,11 @@ package struct PackOptions: Sendable {
     package var manifest: FilePath
     /// The publisher's trust folder.
     package var trust: FilePath
-    /// Gives the private keys of the targets, snapshot and timestamp roles; called once, after the plan is made.
+    /// Gives keys of the targets, snapshot and timestamp roles, enough for their threshold; called once, after the plan is
+    /// made.
     package var keys: @Sendable () throws -> [PrivateKey]
+    /// Whether the bundle is signed at once; one that isn't stays in its `.partial` folder for `sign stage`.
+    package var signs = true
     package var out: FilePath
     /// Bytes that no volume may exceed; 0 for no limit.
     package var volumeSize: UInt64

@@ -29,7 +29,7 @@ extension RoleMetadata {
     package var fileName: String { Self.role.fileName(version: header.version) }
 
     /// The version of TUF's specification that the files follow.
-    private static var specification: String { "1.0.31" }
+    private static var specification: String { "1.0.34" }
 
     private var json: JSONValue {
         var all = members
@@ -41,9 +41,12 @@ extension RoleMetadata {
         return .object(all)
     }
 
+    /// The bytes that are signed, in their one canonical form.
+    var body: [UInt8] { json.canonicalBytes }
+
     /// The file of this content, signed by every key once. Throws what the importer would refuse in it.
     package func signed(by keys: [PrivateKey]) throws(TrustError) -> [UInt8] {
-        let body = json.canonicalBytes
+        let body = self.body
         let message = Envelope.message(of: body[...])
         var signatures: [(keyID: KeyID, bytes: [UInt8])] = []
         for key in keys {

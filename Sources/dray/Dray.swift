@@ -24,8 +24,8 @@ struct Dray: ParsableCommand {
             """,
         version: toolVersion,
         subcommands: [
-            KeyCommand.self, TrustCommand.self, PackCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self, SiteCommand.self,
+            KeyCommand.self, TrustCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
+            InspectCommand.self, ListCommand.self, SiteCommand.self,
         ])
 
     static func main() {

@@ -18,7 +18,7 @@ struct PackCommand: Command {
             Reads each input once and writes OUT/<product>-<version>/: volumes with every byte once, the signed index, the
             publisher's metadata, and a recipe to check all of it with openssl and sha256sum. Vendor signatures are
             checked on the way. Interrupted, out of space or killed: the same command goes on from there. The folder
-            appears under its name when it is whole.
+            appears under its name when it is whole. Where several keys must sign and don't meet: --no-sign, then dray sign.
 
             \(exitCodeHelp([.notTrusted, .expired, .damaged, .refused, .noSpace]))
             """)
@@ -29,11 +29,10 @@ struct PackCommand: Command {
     @Option(help: ArgumentHelp("The product's trust folder.", valueName: "folder"), completion: .directory)
     var trust: String
 
-    @Option(
-        help: ArgumentHelp("\(KeyOptions.keyHelp); repeat for more.", valueName: "key"), completion: .file())
-    var key: [String] = []
+    @OptionGroup var release: ReleaseKeyOptions
 
-    @OptionGroup(title: "Keys") var unlocking: KeyOptions
+    @Flag(help: "Leave the bundle unsigned in its .partial folder, for dray sign stage.")
+    var noSign = false
 
     @Option(help: ArgumentHelp("Where the bundle's folder goes.", valueName: "folder"), completion: .directory)
     var out = "bundles"
@@ -68,7 +67,10 @@ struct PackCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard !key.isEmpty || dryRun else { throw ValidationError("--key is needed: the private release key") }
+        guard noSign || dryRun || !release.key.isEmpty else {
+            throw ValidationError("--key is needed: the private release key; or --no-sign, to sign later")
+        }
+        guard !noSign || release.key.isEmpty else { throw ValidationError("--no-sign takes no --key") }
         guard fipsModule == nil || kit != nil else {
             throw ValidationError("--fips-module goes with --kit: the importer of the kit uses it")
         }
@@ -78,12 +80,13 @@ struct PackCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         var options = PackOptions(
-            manifest: FilePath(manifest), trust: FilePath(trust),
-            keys: { [key, unlocking] in try key.map(unlocking.key) }, out: FilePath(out),
+            manifest: FilePath(manifest), trust: FilePath(trust), keys: { [release] in try release.keys() },
+            out: FilePath(out),
             volumeSize: volumeSize.bytes, state: state.map { FilePath($0) } ?? StateFolder.standard())
         (options.level, options.threads, options.restart) = (level, jobs, restart)
         options.kit = kit.map { FilePath($0) }
         options.fipsModule = fipsModule.map { FilePath($0) }
+        options.signs = !noSign
         if dryRun { return plan(try planPack(options)) }
         let result = try pack(options, progress: progress, now: .now)
         return result.wasComplete ? unchanged(result) : done(result)
@@ -129,7 +132,13 @@ struct PackCommand: Command {
     }
 
     private func next(_ result: PackResult) -> [String] {
-        [
+        guard !result.isUnsigned else {
+            return [
+                "# choose a folder for STAGE, which will travel to the holders of the release keys:",
+                "dray sign stage \(result.folder) --trust \(trust) --out STAGE",
+            ]
+        }
+        return [
             "dray verify \(result.folder) --root \(FilePath(trust).appending("1.root.json"))",
             "# copy the folder to the media",
         ]
@@ -179,6 +188,7 @@ private struct ResultData: Encodable {
 
     let folder: String
     let alreadyDone: Bool
+    let signed: Bool
     let bytesIn: UInt64
     let bytesOnMedia: UInt64
     let volumes: [String]
@@ -191,7 +201,7 @@ private struct ResultData: Encodable {
     let fingerprint: String
 
     init(_ result: PackResult) {
-        (folder, alreadyDone) = (result.folder.string, result.wasComplete)
+        (folder, alreadyDone, signed) = (result.folder.string, result.wasComplete, !result.isUnsigned)
         (bytesIn, bytesOnMedia) = (result.bytesIn, result.bytesOnMedia)
         (volumes, chunks, objects) = (result.volumes.map(\.name), result.chunks, result.objects)
         (references, files) = (result.references.map(\.name), result.files.map(\.name))

@@ -5,7 +5,6 @@ import BundleFormat
 import CommandLineSupport
 import Cryptography
 import Files
-import OCI
 import Packing
 import SystemPackage
 import Trust
@@ -13,7 +12,10 @@ import Trust
 struct TrustCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trust", abstract: "Keep the metadata by which sites trust a product's releases.",
-        subcommands: [InitTrust.self])
+        subcommands: [
+            InitTrust.self, TrustStatusCommand.self, RotateTrust.self, DelistRelease.self, RenewTrust.self,
+            ExportTrust.self,
+        ])
 }
 
 struct InitTrust: Command {
@@ -21,9 +23,10 @@ struct InitTrust: Command {
         commandName: "init",
         abstract: "Make the trust folder of a product.",
         discussion: """
-            Writes 1.root.json: the root key signs it, and it names the release key that signs bundles. Keep the folder, with
+            Writes 1.root.json: the root keys sign it, and it names the release keys that sign bundles. Keep the folder, with
             a backup: each pack stores its next versions there. Give sites the fingerprint by another way than the
-            media: paper, telephone, a portal. The root key is needed again only to change keys: keep it offline.
+            media: paper, telephone, a portal. Root keys are needed again only to change keys: keep them offline. Where
+            they don't meet, --stage makes a folder for their holders, and dray sign assemble makes the trust folder.
 
             \(exitCodeHelp([.refused, .noSpace]))
             """)
@@ -31,8 +34,12 @@ struct InitTrust: Command {
     @Option(help: "The product's name, for example palette-enterprise: lower case, digits, hyphens.")
     var product: String
 
-    @Option(help: ArgumentHelp("Signs the root. \(KeyOptions.keyHelp)", valueName: "key"), completion: .file())
-    var rootKey: String
+    @Option(
+        help: ArgumentHelp(
+            "Signs roots, from now on; a public key where its holder is elsewhere; repeat for more. "
+                + KeyOptions.keyHelp, valueName: "key"),
+        completion: .file())
+    var rootKey: [String]
 
     @OptionGroup(title: "Keys") var unlocking: KeyOptions
 
@@ -41,37 +48,83 @@ struct InitTrust: Command {
         completion: .file())
     var releaseKey: [String]
 
-    @Option(help: ArgumentHelp("The folder to make.", valueName: "folder"), completion: .directory)
+    @Option(help: "How many root keys must sign a root.") var rootThreshold = 1
+    @Option(help: "How many release keys must sign a release.") var releaseThreshold = 1
+
+    @Option(help: ArgumentHelp("The trust folder to make.", valueName: "folder"), completion: .directory)
     var out: String
 
     @Option(help: "Last day on which the root is valid, YYYY-MM-DD; five years from now unless given.")
-    var expires: String?
+    var expires: ExpiryDate?
 
+    @OptionGroup var stage: StageOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard product.wholeMatch(of: /[a-z0-9][a-z0-9-]{0,62}/) != nil else {
             throw ValidationError("--product takes lower-case letters, digits and hyphens, 1 to 63 of them")
         }
+        guard !rootKey.isEmpty else { throw ValidationError("--root-key is needed at least once") }
         guard !releaseKey.isEmpty else { throw ValidationError("--release-key is needed at least once") }
-        guard expires.map({ UTCTime.endOfDay($0).map { $0 > .now } ?? false }) ?? true else {
-            throw ValidationError("--expires takes a date that is to come, as YYYY-MM-DD")
+        try RotateTrust.checkDate(expires)
+        try InitTrust.check(rootThreshold, of: rootKey.count, "--root-threshold")
+        try InitTrust.check(releaseThreshold, of: releaseKey.count, "--release-threshold")
+    }
+
+    private static func check(_ threshold: Int, of keys: Int, _ option: String) throws {
+        guard (1...min(keys, TrustLimits.signatures)).contains(threshold) else {
+            throw ValidationError("\(option) takes 1 to the number of keys given, here \(keys)")
         }
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
         let now = UTCTime.now
-        let folder = FilePath(out)
-        let root = try unlocking.key(rootKey)
-        let release = try releaseKey.map { try PublicKey(pem: try FilePath($0).contents(limit: 1 << 20)) }
-        try TrustFolder.create(
-            folder, product: product, rootKeys: [root], releaseKeys: release, issued: now,
-            expires: expires.flatMap(UTCTime.endOfDay) ?? now.adding(days: 5 * 365))
-        let file = folder.appending("1.root.json")
-        let fingerprint = Digest(of: try file.contents(limit: Role.root.byteLimit)).hex
-        return Outcome(
+        let keys = try rootKey.map { try GivenKey($0, unlocking) }
+        let root = try Root(
+            firstFor: product, rootKeys: keys.map(\.publicKey), rootThreshold: rootThreshold,
+            releaseKeys: try releaseKey.map { try PublicKey(file: $0) }, releaseThreshold: releaseThreshold,
+            issued: now,
+            expires: expires?.time ?? now.adding(days: 5 * 365))
+        let proposal = Proposal(first: root)
+        if let stage = stage.stage {
+            let made = try SigningStage(writing: proposal, to: FilePath(stage))
+            for key in keys.compactMap(\.privateKey) { _ = try made.add(key) }
+            return Outcome(staged: made, trust: FilePath(out))
+        }
+        let signed = try proposal.signed(by: keys.compactMap(\.privateKey), now: now).root
+        try TrustFolder.create(FilePath(out), signed)
+        return Outcome(created: signed, folder: FilePath(out))
+    }
+}
+
+/// A key that an option names, by its private or its public half.
+struct GivenKey {
+    let publicKey: PublicKey
+    /// `nil` where only the public half is here.
+    let privateKey: PrivateKey?
+
+    init(_ argument: String, _ unlocking: KeyOptions) throws {
+        if let key = GivenKey.publicHalf(argument) {
+            (publicKey, privateKey) = (key, nil)
+        } else {
+            let key = try unlocking.key(argument)
+            (publicKey, privateKey) = (key.publicKey, key)
+        }
+    }
+
+    /// What a file holds that is a public key; anything else is for the reader of private keys, whose errors say more.
+    private static func publicHalf(_ argument: String) -> PublicKey? {
+        do { return try PublicKey(file: argument) } catch { return nil }
+    }
+}
+
+extension Outcome {
+    /// A trust folder was made.
+    init(created root: TrustedRoot, folder: FilePath) {
+        let fingerprint = root.fingerprint
+        self.init(
             text: "trust folder: \(folder)\nfingerprint:  \(fingerprint)",
-            data: ["folder": folder.string, "product": product, "fingerprint": fingerprint],
+            data: ["folder": folder.string, "product": root.root.product, "fingerprint": fingerprint],
             next: [
                 "# give the fingerprint to every site on paper; trust add compares it there",
                 "# put your manifest for release.yaml and the private release key for KEY:",

@@ -15,24 +15,33 @@ final class PackFixture: Sendable {
 
     let sample: SampleRelease
     let place = TemporaryFolder()
-
+    let rootKeys: [PrivateKey]
+    /// The release keys.
+    let keys: [PrivateKey]
     let now: UTCTime
 
-    init(seed: Int = 0, now: UTCTime = now) throws {
+    init(
+        seed: Int = 0, now: UTCTime = now, rootKeys: Int = 1, rootThreshold: Int = 1, releaseKeys: Int = 1,
+        releaseThreshold: Int = 1
+    ) throws {
         self.now = now
         sample = try SampleRelease(seed: seed)
-        let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
-        try TrustFolder.create(
-            place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
-            releaseKeys: [release.publicKey], issued: now, expires: .latest)
-        let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
+        self.rootKeys = try (0..<rootKeys).map { _ in try .generate(.p384) }
+        keys = try (0..<releaseKeys).map { _ in try .generate(.p384) }
+        let root = try Root(
+            firstFor: "palette-enterprise", rootKeys: self.rootKeys.map(\.publicKey), rootThreshold: rootThreshold,
+            releaseKeys: keys.map(\.publicKey), releaseThreshold: releaseThreshold, issued: now, expires: .latest)
+        let signed = try Proposal(first: root).signed(by: self.rootKeys, now: now).root
+        try TrustFolder.create(place.appending("trust"), signed)
+        let pem = try keys[0].withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
     }
 
+    var trust: FilePath { place.appending("trust") }
+
     func options(out: String = "out", volumeSize: UInt64 = 0) -> PackOptions {
         PackOptions(
-            manifest: sample.manifest, trust: place.appending("trust"),
-            keys: PrivateKey.reading(place.appending("release.pem")),
+            manifest: sample.manifest, trust: place.appending("trust"), keys: { [keys] in keys },
             out: place.appending(out), volumeSize: volumeSize, state: place.appending("state"))
     }
 
@@ -51,13 +60,6 @@ final class PackFixture: Sendable {
     /// `sha256sum`'s lines over the volumes of a bundle.
     func volumeSums(_ bundle: FilePath) throws -> String {
         try sh("cd \(bundle.string)/volumes && sha256sum *").output
-    }
-}
-
-extension PrivateKey {
-    /// Gives the key in a file, when asked.
-    static func reading(_ file: FilePath) -> @Sendable () throws -> [PrivateKey] {
-        { [try PrivateKey(pem: try file.contents(limit: 1 << 20))] }
     }
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Cryptography
 import Files
 import OCI
 import Packing
 import Support
 import SystemPackage
 import Testing
+import Trust
 
 /// What must stop `pack`, with the exit code it means.
 struct RefusalTests {
@@ -87,9 +89,12 @@ struct RefusalTests {
 
     @Test func `a wrong key or product stops before anything is read`() throws {
         let fixture = try PackFixture()
-        try sh("openssl ecparam -name secp384r1 -genkey -noout -out \(fixture.place.path)/release.pem")
-        let error = #expect(throws: PackError.self) { try fixture.pack() }
-        #expect(error?.failure == .usage)
+        var options = fixture.options()
+        let key = try PrivateKey.generate()
+        options.keys = { [key] }
+        let error = SigningError.tooFewKeys(.targets, root: 1, have: 0, needed: 1)
+        #expect(throws: error) { try pack(options, progress: Progress(), now: fixture.now) }
+        #expect(error.failure == .usage)
         let other = try PackFixture()
         try other.sample.edit("product: palette-enterprise", "product: vertex")
         #expect(throws: PackError.self) { try other.pack() }
