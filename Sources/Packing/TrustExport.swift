@@ -14,6 +14,16 @@ package struct TrustExport {
     private let seal: BundleSeal
     private static let recipe = "README-VERIFY.txt"
 
+    /// The page for people: the steps from the fingerprint to the list of files are those of every bundle.
+    static let page: [UInt8] = {
+        let recipe = String(decoding: PackageResources.README_VERIFY_txt, as: UTF8.self)
+        let steps = recipe.split(separator: "\n", omittingEmptySubsequences: false)
+            .drop { !$0.hasPrefix("1. ") }.prefix { !$0.hasPrefix("4. ") }.joined(separator: "\n")
+        let frame = String(decoding: PackageResources.README_TRUST_txt, as: UTF8.self)
+        let parts = frame.split(separator: "@STEPS@\n", omittingEmptySubsequences: false)
+        return Array(parts.joined(separator: steps + "\n4. From the list to the files:\n\n").utf8)
+    }()
+
     /// Throws `SigningError.nothingPublished`, `PackError.expired`.
     package init(_ trust: PublishedTrust, at path: FilePath, now: UTCTime) throws {
         guard let published = trust.published else { throw SigningError.nothingPublished(path) }
@@ -27,7 +37,7 @@ package struct TrustExport {
             guard end > now else { throw PackError.expired("the newest \(what) in \(path) expired at \(end)") }
         }
         set = published
-        seal = BundleSeal(published, others: [TrustExport.recipe: PackageResources.README_TRUST_txt])
+        seal = BundleSeal(published, others: [TrustExport.recipe: TrustExport.page])
     }
 
     /// The folder's name.
@@ -45,7 +55,7 @@ package struct TrustExport {
             throw SigningError.tooFewKeys(.targets, root: root.header.version, have: 0, needed: 1)
         }
         let signature = try signer.signDetached(seal.sums)
-        let small = [seal.sums, signature, PackageResources.README_TRUST_txt].map(\.count).reduce(0, +)
+        let small = [seal.sums, signature, TrustExport.page].map(\.count).reduce(0, +)
         let bytes = set.files.reduce(small) { $0 + $1.bytes.count }
         guard bytes <= TrustExport.byteLimit else {
             throw SigningError.tooLarge(bytes: bytes, limit: TrustExport.byteLimit)
@@ -60,7 +70,7 @@ package struct TrustExport {
         try partial.createDirectories()
         try partial.removeTree()
         try seal.writeFiles(to: partial, signature: signature)
-        try partial.appending(TrustExport.recipe).replaceContents(with: PackageResources.README_TRUST_txt)
+        try partial.appending(TrustExport.recipe).replaceContents(with: TrustExport.page)
         try partial.rename(to: final)
         try out.syncDirectory()
         return (final, bytes)

@@ -14,7 +14,9 @@ struct UsageTests {
         ("dray-import", ["target", "add"]),
         ("dray-import", ["target", "list"]), ("dray-import", ["target", "show"]),
         ("dray-import", ["target", "remove"]),
-        ("dray-import", ["sync"]),
+        ("dray-import", ["sync"]), ("dray", ["trust", "status"]), ("dray", ["trust", "rotate"]),
+        ("dray", ["trust", "delist"]), ("dray", ["trust", "renew"]), ("dray", ["trust", "export"]),
+        ("dray", ["sign", "stage"]), ("dray", ["sign", "add"]), ("dray", ["sign", "assemble"]),
     ]
 
     @Test(arguments: commands) func `help names the effect and the exit codes`(tool: String, command: [String]) throws {

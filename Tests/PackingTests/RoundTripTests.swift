@@ -7,6 +7,7 @@ import Packing
 import Support
 import SystemPackage
 import Testing
+import Trust
 
 /// Every input comes back bit for bit, through programs that are not ours.
 struct RoundTripTests {
