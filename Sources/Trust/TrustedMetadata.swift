@@ -8,44 +8,46 @@ package struct Verified<Content: RoleMetadata>: Sendable {
     /// The ids of the keys that signed it, as far as the role has them.
     package let signers: [KeyID]
 
-    fileprivate init(_ bytes: [UInt8], by root: Root, file: String) throws(TrustError) {
-        let envelope = try Envelope(parsing: bytes, limit: Content.role.byteLimit, file: file)
-        signers = try envelope.signers(Content.role, root[Content.role])
-        content = try Content(content: envelope)
+    fileprivate init(
+        _ bytes: [UInt8], by root: TrustedRoot, file: String, _ content: Dialect.Reading<Content>
+    ) throws(TrustError) {
+        let envelope = try root.dialect.envelope(bytes, Content.role, file)
+        signers = try envelope.signers(Content.role, root.root[Content.role])
+        self.content = try content(envelope)
         self.bytes = bytes
     }
 
-    fileprivate func checkExpiry(_ time: UTCTime) throws(TrustError) {
-        try content.checkExpiry(time)
-    }
-}
-
-extension RoleMetadata {
-    /// Throws from the second on that `expires` names (TUF section 5.3.10).
-    fileprivate func checkExpiry(_ time: UTCTime) throws(TrustError) {
-        guard time < header.expires else { throw .expired(file: fileName, at: header.expires, now: time) }
+    fileprivate func checkExpiry(_ time: UTCTime, _ rule: ExpiryRule) throws(TrustError) {
+        try content.checkExpiry(time, rule)
     }
 }
 
 /// The files that were accepted last, which nothing older may replace.
 package struct AcceptedFiles: Sendable {
-    package let timestamp: [UInt8]
-    package let snapshot: [UInt8]
+    package let timestamp: [UInt8]?
+    package let snapshot: [UInt8]?
 
-    package init(timestamp: [UInt8], snapshot: [UInt8]) { (self.timestamp, self.snapshot) = (timestamp, snapshot) }
+    /// What was accepted; `nil` for a file that was not.
+    package init(timestamp: [UInt8]?, snapshot: [UInt8]?) { (self.timestamp, self.snapshot) = (timestamp, snapshot) }
 }
 
 /// What was accepted last, as far as the present keys still vouch for it.
 private struct Accepted: Sendable {
-    let timestamp: Verified<Timestamp>
-    let snapshot: Verified<Snapshot>
+    let timestamp: Verified<Timestamp>?
+    let snapshot: Verified<Snapshot>?
 
-    /// `nil` when a newer root has replaced the keys that signed one of the files: versions may start again then, or
-    /// whoever stole a key could raise them for ever (TUF section 5.3.11).
-    init?(_ files: AcceptedFiles, root: Root) {
+    /// Without the files whose keys a newer root has replaced: their versions may start again, or whoever stole a key could
+    /// raise them for ever (TUF section 5.3.11). Each goes alone, as in python-tuf: a key that still counts holds its floor.
+    init(_ files: AcceptedFiles, root: TrustedRoot) {
+        timestamp = files.timestamp.flatMap { Verified(accepted: $0, by: root, root.dialect.timestamp) }
+        snapshot = files.snapshot.flatMap { Verified(accepted: $0, by: root, root.dialect.snapshot) }
+    }
+}
+
+extension Verified {
+    fileprivate init?(accepted bytes: [UInt8], by root: TrustedRoot, _ content: Dialect.Reading<Content>) {
         do {
-            timestamp = try Verified(files.timestamp, by: root, file: "timestamp.json")
-            snapshot = try Verified(files.snapshot, by: root, file: "snapshot.json")
+            try self.init(bytes, by: root, file: Content.role.rawValue, content)
         } catch {
             return nil
         }
@@ -53,15 +55,19 @@ private struct Accepted: Sendable {
 }
 
 extension TrustedRoot {
+    /// Throws `.expired` when this root has: nothing under it counts then, and a client need not ask for it.
+    package func checkExpiry(now: UTCTime) throws(TrustError) { try root.checkExpiry(time(now)) }
+
     /// Checks the timestamp, after the whole chain of roots was added: also throws when the newest root has expired.
     ///
     /// A clock that is behind what was signed is taken for that time. With `accepted` files nothing older than them passes.
+    /// `expiry` holds for this file and those after it.
     package func verified(
-        timestamp bytes: [UInt8], now: UTCTime, since accepted: AcceptedFiles? = nil
+        timestamp bytes: [UInt8], now: UTCTime, since accepted: AcceptedFiles? = nil, expiry: ExpiryRule = .refuse
     ) throws(TrustError) -> TrustedTimestamp {
-        try root.checkExpiry(time(now))
-        let timestamp = try Verified<Timestamp>(bytes, by: root, file: "timestamp.json")
-        let previous = accepted.flatMap { Accepted($0, root: root) }
+        try root.checkExpiry(time(now), expiry)
+        let timestamp = try Verified(bytes, by: self, file: "timestamp.json", dialect.timestamp)
+        let previous = accepted.map { Accepted($0, root: self) }
         if let old = previous?.timestamp {
             try timestamp.checkNotOlder(than: old, file: "timestamp.json")
             let (link, oldLink) = (timestamp.content.snapshot, old.content.snapshot)
@@ -71,8 +77,8 @@ extension TrustedRoot {
             }
         }
         let time = max(time(now), timestamp.content.header.issued)
-        try timestamp.checkExpiry(time)
-        return TrustedTimestamp(root: self, timestamp: timestamp, time: time, accepted: previous)
+        try timestamp.checkExpiry(time, expiry)
+        return TrustedTimestamp(root: self, timestamp: timestamp, time: time, expiry: expiry, accepted: previous)
     }
 }
 
@@ -91,6 +97,7 @@ package struct TrustedTimestamp: Sendable {
     fileprivate let root: TrustedRoot
     package let timestamp: Verified<Timestamp>
     fileprivate let time: UTCTime
+    fileprivate let expiry: ExpiryRule
     fileprivate let accepted: Accepted?
 
     /// The name in `trust/` of the snapshot to read, at most `Role.snapshot.byteLimit` bytes.
@@ -100,19 +107,34 @@ package struct TrustedTimestamp: Sendable {
     package func verified(snapshot bytes: [UInt8]) throws(TrustError) -> TrustedSnapshot {
         let link = timestamp.content.snapshot
         try link.check(bytes, file: snapshotName)
-        let snapshot = try Verified<Snapshot>(bytes, by: root.root, file: snapshotName)
+        let snapshot = try Verified(bytes, by: root, file: snapshotName, root.dialect.snapshot)
         try link.check(version: snapshot.content.header.version, file: snapshotName)
         if let old = accepted?.snapshot {
             try snapshot.checkNotOlder(than: old, file: snapshotName)
-            let (version, oldVersion) = (snapshot.content.targets.version, old.content.targets.version)
-            guard version >= oldVersion else {
-                throw .rollback(
-                    file: Role.targets.fileName(version: version), accepted: oldVersion, found: version)
-            }
+            try snapshot.content.checkLinks(notOlderThan: old.content, file: snapshotName)
         }
         let time = max(time, snapshot.content.header.issued)
-        try snapshot.checkExpiry(time)
+        try snapshot.checkExpiry(time, expiry)
         return TrustedSnapshot(timestamp: self, snapshot: snapshot, time: time)
+    }
+}
+
+extension Snapshot {
+    /// No file that was listed may be gone or older (TUF section 5.5.5).
+    fileprivate func checkLinks(notOlderThan old: Snapshot, file: String) throws(TrustError) {
+        guard targets.version >= old.targets.version else {
+            throw .rollback(
+                file: Role.targets.fileName(version: targets.version), accepted: old.targets.version,
+                found: targets.version)
+        }
+        for (name, link) in old.others {
+            guard let version = others[name]?.version else {
+                throw .malformed(file: file, .missing(path: "meta.\(name)"))
+            }
+            guard version >= link.version else {
+                throw .rollback(file: name, accepted: link.version, found: version)
+            }
+        }
     }
 }
 
@@ -136,17 +158,18 @@ package struct TrustedSnapshot: Sendable {
         let link = snapshot.content.targets
         try link.check(bytes, file: targetsName)
         let root = timestamp.root
-        let targets = try Verified<Targets>(bytes, by: root.root, file: targetsName)
+        let targets = try Verified(bytes, by: root, file: targetsName, root.dialect.targets)
         try link.check(version: targets.content.header.version, file: targetsName)
         let found = targets.content.release.product
         guard found == root.root.product else {
             throw .otherProduct(file: targetsName, expected: root.root.product, found: found)
         }
         let time = max(time, targets.content.header.issued)
-        try root.root.checkExpiry(time)
-        try timestamp.timestamp.checkExpiry(time)
-        try snapshot.checkExpiry(time)
-        try targets.checkExpiry(time)
+        let expiry = timestamp.expiry
+        try root.root.checkExpiry(time, expiry)
+        try timestamp.timestamp.checkExpiry(time, expiry)
+        try snapshot.checkExpiry(time, expiry)
+        try targets.checkExpiry(time, expiry)
         return TrustedMetadata(
             root: root, timestamp: timestamp.timestamp, snapshot: snapshot, targets: targets, time: time)
     }
@@ -160,6 +183,13 @@ package struct TrustedMetadata: Sendable {
     package let targets: Verified<Targets>
     /// The time that expiry was judged by: the clock's, or later when something was signed later.
     package let time: UTCTime
+    /// The files whose time was over then, in the order of verification; empty unless the rule was `ExpiryRule.report`.
+    package var expired: [ExpiredFile] {
+        [
+            root.root.expired(at: time), timestamp.content.expired(at: time), snapshot.content.expired(at: time),
+            targets.content.expired(at: time),
+        ].compactMap(\.self)
+    }
 
     fileprivate init(
         root: TrustedRoot, timestamp: Verified<Timestamp>, snapshot: Verified<Snapshot>, targets: Verified<Targets>,

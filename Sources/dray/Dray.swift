@@ -25,7 +25,7 @@ struct Dray: ParsableCommand {
         version: toolVersion,
         subcommands: [
             KeyCommand.self, TrustCommand.self, PackCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self,
+            ListCommand.self, SiteCommand.self,
         ])
 
     static func main() {

@@ -41,11 +41,12 @@ private final class BareSite: Sendable {
         try #require(run(["mkdir", "-m", "777", folder.appending("state").string]).status == 0)
     }
 
-    /// Runs the kit's importer in the bare root.
-    func importer(_ arguments: [String]) throws -> CommandResult {
+    /// Runs the kit's importer in the bare root, by its whole path or by one from there.
+    func importer(_ arguments: [String], isRelative: Bool = false) throws -> CommandResult {
         let user =
             getuid() == 0 ? ["chroot", "--userspec=65534:65534"] : ["unshare", "-U", "-c", "--keep-caps", "chroot"]
-        return try run(user + [folder.path.string, "\(BareSite.bundle)/kit/dray-import"] + arguments)
+        let path = "\(BareSite.bundle)/kit/dray-import"
+        return try run(user + [folder.path.string, isRelative ? String(path.dropFirst()) : path] + arguments)
     }
 }
 
@@ -61,9 +62,19 @@ private final class BareSite: Sendable {
         #expect(verified.output.contains("all volumes are there and whole"))
         let loaded = try site.importer(["load"] + media + ["--to", "\(registry.url)/base"])
         #expect(loaded.status == 0, "\(loaded.errorOutput)")
+        #expect(loaded.output.contains("seccomp"))
         let tags = "\(registry.url)/v2/base/spectro-packs/archive/hello-universe/tags/list"
         #expect(try run(["curl", "-s", tags]).output.contains("1.3.1"))
         #expect(try run(["ls", site.folder.path.string]).output == "media\nstate\n")
+    }
+
+    @Test(arguments: [false, true]) func `the cage needs no /proc, whatever path the kit is started by`(
+        _ isRelative: Bool
+    ) throws {
+        let site = try BareSite(kit: #require(kit))
+        let status = try site.importer(["sandbox", "--state", "/state"], isRelative: isRelative)
+        #expect(status.status == 0, "\(status.errorOutput)")
+        #expect(status.output.hasPrefix("seccomp:") && status.output.contains("yes: a short list"))
     }
 
     @Test func `computes with the FIPS module that travels beside it alone`() throws {
