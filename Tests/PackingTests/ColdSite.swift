@@ -46,11 +46,8 @@ struct ColdSite: Sendable {
             try write(file, to: fixture.place.appending("trust/\(index + 1).root.json"))
         }
         var options = fixture.options()
-        options.keys = try release[1...].enumerated().map { number, key in
-            let path = fixture.place.appending("release\(number).pem")
-            try write(try key.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }, to: path)
-            return path
-        }
+        let holders = Array(release[1...])
+        options.keys = { holders }
         self.fixture = fixture
         bundle = try Packing.pack(options, progress: Progress(), now: PackFixture.now).folder
     }
