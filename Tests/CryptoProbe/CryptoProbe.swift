@@ -52,14 +52,15 @@ struct CryptoProbe {
         do throws(KeyError) {
             _ = try PrivateKey(pem: contents(of: file, limit: 16_384), password: Secret("x".utf8))
             return "works"
-        } catch { return error == .protectionNotApproved ? "not approved" : error.description }
+        } catch { return error.description }
     }
 
     private static func contents(of file: String, limit: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: limit)
         guard let opened = unsafe fopen(file, "rb") else { return [] }
         defer { unsafe fclose(opened) }
-        return Array(bytes.prefix(unsafe fread(&bytes, 1, limit, opened)))
+        let count = unsafe fread(&bytes, 1, limit, opened)
+        return Array(bytes.prefix(count))
     }
 
     private static let algorithms: [(String, @Sendable () -> Bool)] = [

@@ -103,15 +103,15 @@ struct FIPSRow: Sendable, CustomTestStringConvertible {
         return shell
     }
 
-    /// Debian 12's OpenSSL salts with 8 bytes, which a FIPS module refuses: the password isn't to blame then.
-    @Test func `says that the module refuses a key's protection`() throws {
+    /// Debian 12's OpenSSL salts with 8 bytes: a module must still open what it has protected.
+    @Test func `opens a key that openssl has protected`() throws {
         let shell = try folder()
         try #require(
             shell.run("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -aes256 -pass pass:x -out k"))
-        for (mode, says) in [("fips", "given key: not approved"), ("plain", "given key: works")] {
+        for mode in ["fips", "plain"] {
             let files = ["fips.cnf", "k"].map { shell.folder.appending($0).string }
             let result = try run([SourceTree.tool("crypto-probe").string, mode] + files)
-            #expect(result.output.contains(says), "\(result.output)")
+            #expect(result.output.contains("given key: works"), "\(result.output)")
         }
     }
 
