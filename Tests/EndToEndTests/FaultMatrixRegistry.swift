@@ -41,7 +41,8 @@ enum RunningCutRegistry {
         }
     }
 
-    /// All that is stored, as lines: blobs with whether their bytes have their digest, and what tags point at.
+    /// All that is stored of the release, as lines: blobs with whether their bytes have their digest, and what tags point at.
+    /// The site's own evidence, of which each load adds more, is left out.
     func content() throws -> String { try sh(contentScript).output }
 
     /// Upload sessions that are open on disk.
@@ -60,19 +61,21 @@ enum RunningCutRegistry {
         case .zot(let process):
             """
             cd \(process.folder.path)
-            find . -path '*/blobs/sha256/*' -type f -print0 | sort -z | xargs -0 -r sha256sum \
+            find . -path '*/dray/site' -prune -o -path '*/blobs/sha256/*' -type f -print0 | sort -z | xargs -0 -r sha256sum \
               | awk '{n = split($2, p, "/"); print $2, (p[n] == $1 ? "whole" : "damaged")}'
-            for f in $(find . -name index.json | sort); do echo $f
+            for f in $(find . -path '*/dray/site' -prune -o -name index.json -print | sort); do echo $f
               jq -c '.manifests | map([.annotations["org.opencontainers.image.ref.name"], .digest, .mediaType, .size]) | sort[]' $f
             done
             """
         case .docker(let server):
             """
             cd \(server.folder.path)/store/docker/registry/v2
+            links=$(find repositories -path '*/dray/site' -prune -o \
+              -name link -not -path '*/index/*' -not -path '*/_uploads/*' -print | sort)
             find blobs -name data -print0 | sort -z | xargs -0 -r sha256sum \
-              | awk '{n = split($2, p, "/"); print $2, (p[n-1] == $1 ? "whole" : "damaged")}'
-            for f in $(find repositories -name link -not -path '*/index/*' -not -path '*/_uploads/*' | sort); do
-              echo $f $(cat $f); done
+              | awk '{n = split($2, p, "/"); print $2, (p[n-1] == $1 ? "whole" : "damaged")}' \
+              | grep -F -f <(for f in $links; do sed 's/^sha256://' $f; echo; done | sort -u | sed '/^$/d') || true
+            for f in $links; do echo $f $(cat $f); done
             """
         }
     }
