@@ -164,6 +164,7 @@ extension Receipt {
                     "staging tags, which the next load removes: \(counts.stagingLeft.joined(separator: ", "))"
                 ))
         }
+        if let sandbox { rows.append(("sandbox", sandbox.words)) }
         if let message { rows.append(("message", message)) }
         if let file { rows.append(("receipt", file.string)) }
         if let proof { rows.append(("signature", proof.text(keyNames))) }

@@ -21,6 +21,10 @@ package struct SiteKey: Sendable, Equatable {
     package let key: TrustKey
     package let place: Place
 
+    package init(name: String, key: TrustKey, place: Place) {
+        (self.name, self.key, self.place) = (name, key, place)
+    }
+
     /// What a `--key` option would be given for it.
     package var argument: String {
         switch place {

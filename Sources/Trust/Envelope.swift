@@ -7,22 +7,45 @@ internal import Cryptography
 ///     {"signatures":[{"keyid":"<64 hex>","sig":"<hex>"},... at most 16],"signed":<BODY>}
 ///
 /// BODY is bytes from 0x20 to 0x7E, a backslash only as `\n`. What is signed is BODY with each `\n` replaced by 0x0A.
-struct Envelope: Sendable {
-    struct Signature: Equatable, Sendable {
+package struct Envelope: Sendable {
+    /// What a file says that a key made; nothing is known of it yet.
+    package struct Signature: Equatable, Sendable {
         let keyID: String
         let bytes: [UInt8]
+
+        /// A signature under the id that the file gives.
+        package init(keyID: String, bytes: [UInt8]) { (self.keyID, self.bytes) = (keyID, bytes) }
     }
 
-    let file: String
+    /// The file's name, for messages.
+    package let file: String
     let signatures: [Signature]
+    /// What follows `"signed":`, as it stands in the file; empty in a file of another dialect.
     let body: ArraySlice<UInt8>
+    /// The bytes that are signed.
+    let message: [UInt8]
+    /// The signed content where another dialect had to parse it to know what is signed.
+    package let document: JSONValue?
+
+    /// A file of another dialect than the strict one. Throws `.duplicateSignature`.
+    package init(
+        file: String, signatures: [Signature], message: [UInt8], document: JSONValue
+    ) throws(TrustError) {
+        var ids: Set<String> = []
+        for signature in signatures where !ids.insert(signature.keyID).inserted {
+            throw .duplicateSignature(file: file, keyID: signature.keyID)
+        }
+        (self.file, self.signatures, self.message, self.document) = (file, signatures, message, document)
+        body = []
+    }
 
     init(parsing bytes: [UInt8], limit: Int, file: String) throws(TrustError) {
         guard bytes.count <= limit else { throw .tooLarge(file: file, limit: limit) }
         var reader = EnvelopeReader(bytes: bytes, file: file)
         signatures = try reader.signatures()
         body = try reader.body()
-        self.file = file
+        message = Envelope.message(of: body)
+        (self.file, document) = (file, nil)
     }
 
     /// The bytes that are signed: the OLPC canonical form that other TUF clients compute.
@@ -54,16 +77,22 @@ struct Envelope: Sendable {
     /// Signatures by keys that the role doesn't have, or that don't verify, don't count and don't harm: a root carries
     /// those of its predecessor's keys.
     func signers(_ role: Role, _ keys: RoleKeys) throws(TrustError) -> [KeyID] {
-        let message = Envelope.message(of: body)
         var signers: [KeyID] = []
-        for key in keys.keys {
+        for key in keys.all {
             guard let signature = signatures.first(where: { $0.keyID == key.id.hex }) else { continue }
-            if key.key.isSigner(of: message, signature.bytes) { signers.append(key.id) }
+            if key.isSigner(message, signature.bytes) { signers.append(key.id) }
         }
         guard keys.threshold > 0, signers.count >= keys.threshold else {
             throw .threshold(file: file, role: role, valid: signers.count, needed: keys.threshold)
         }
         return signers
+    }
+}
+
+extension RoleKeys {
+    /// Each key of the role once.
+    fileprivate var all: [DialectKey] {
+        keys.map { key in DialectKey(key.id) { key.key.isSigner(of: $0, $1) } } + foreign
     }
 }
 

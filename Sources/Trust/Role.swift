@@ -29,12 +29,24 @@ package struct KeyID: Hashable, Sendable, CustomStringConvertible {
     package var description: String { hex }
 
     init(digest: [UInt8]) { hex = digest.hex }
+
+    /// The id that a dialect gives a key, of any length: ordinary TUF metadata names keys as it likes.
+    package init(named text: String) { hex = text }
 }
 
 /// The keys of a role and how many of them must have signed; only distinct keys count.
 package struct RoleKeys: Equatable, Sendable {
     package let keys: [TrustKey]
+    /// Keys of another dialect; none in the strict one.
+    let foreign: [DialectKey]
     package let threshold: Int
+
+    init(keys: [TrustKey], threshold: Int) { (self.keys, foreign, self.threshold) = (keys, [], threshold) }
+
+    /// The keys of a role as another dialect reads them, each key once. A threshold above their number can't be met.
+    package init(foreign keys: [DialectKey], threshold: Int) {
+        (self.keys, foreign, self.threshold) = ([], keys, threshold)
+    }
 }
 
 /// The most that one file may hold of signatures, keys and root rotations.

@@ -79,7 +79,10 @@ extension MetadataHeader {
     fileprivate init(_ document: JSONCursor) throws(JSONError) {
         let specification = try document["spec_version"].string().split(
             separator: ".", omittingEmptySubsequences: false)
-        guard specification.count == 3, specification[0] == "1" else {
+        let isNumbered = specification.allSatisfy { part in
+            !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        }
+        guard specification.count == 3, specification[0] == "1", isNumbered else {
             throw try document["spec_version"].invalid("a version 1 of TUF")
         }
         version = try document["version"].int(in: 1...JSONValue.largestInteger)

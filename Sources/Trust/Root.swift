@@ -9,6 +9,8 @@ package struct Root: RoleMetadata {
     package let header: MetadataHeader
     /// The product that all releases under this root belong to.
     package let product: String
+    /// Whether file names carry versions, and target names digests (TUF section 6.2).
+    package let consistentSnapshot: Bool
     private let roles: [Role: RoleKeys]
 
     /// The first root of a product: the root keys sign roots, the release keys all else.
@@ -27,10 +29,16 @@ package struct Root: RoleMetadata {
 
     /// A root with the keys of every role, checked as the importer would.
     package init(header: MetadataHeader, product: String, roles: [Role: RoleKeys]) throws(TrustError) {
-        (self.header, self.product, self.roles) = (header, product, roles)
+        (self.header, self.product, self.roles, consistentSnapshot) = (header, product, roles, true)
         do throws(JSONError) {
             _ = try Root(header: header, document: JSONCursor(.object(members)))
         } catch { throw .malformed(file: fileName, error) }
+    }
+
+    /// A root of another dialect, which knows no products.
+    package init(header: MetadataHeader, roles: [Role: RoleKeys], consistentSnapshot: Bool) {
+        (self.header, self.roles, self.consistentSnapshot) = (header, roles, consistentSnapshot)
+        product = ""
     }
 
     /// The keys of a role and its threshold.
@@ -61,6 +69,7 @@ extension Root {
         self.header = header
         let consistent = try document["consistent_snapshot"]
         guard try consistent.bool() else { throw consistent.invalid("true") }
+        consistentSnapshot = true
         product = try document["x-dray"]["product"].nonemptyString()
         let keys = try Root.keys(document["keys"])
         var roles: [Role: RoleKeys] = [:]
@@ -96,7 +105,7 @@ extension RoleKeys {
         let limit = min(keys.count, TrustLimits.signatures)
         let threshold = try role["threshold"]
         guard limit > 0 else { throw try role["keyids"].invalid("a list of at least one key") }
-        (self.keys, self.threshold) = (keys, Int(try threshold.int(in: 1...Int64(limit))))
+        self.init(keys: keys, threshold: Int(try threshold.int(in: 1...Int64(limit))))
     }
 }
 

@@ -100,6 +100,7 @@ extension TargetFile {
         length = try cursor["length"].int()
         sha256 = try hashes["sha256"].digest(count: 32)
         sha512 = try hashes.optional("sha512").map { (digest) throws(JSONError) in try digest.digest(count: 64) }
+        try hashes.allow(only: ["sha256", "sha512"])  // other clients would check them all
     }
 
     fileprivate var json: JSONValue {

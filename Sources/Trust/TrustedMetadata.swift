@@ -8,10 +8,12 @@ package struct Verified<Content: RoleMetadata>: Sendable {
     /// The ids of the keys that signed it, as far as the role has them.
     package let signers: [KeyID]
 
-    fileprivate init(_ bytes: [UInt8], by root: Root, file: String) throws(TrustError) {
-        let envelope = try Envelope(parsing: bytes, limit: Content.role.byteLimit, file: file)
-        signers = try envelope.signers(Content.role, root[Content.role])
-        content = try Content(content: envelope)
+    fileprivate init(
+        _ bytes: [UInt8], by root: TrustedRoot, file: String, _ content: Dialect.Reading<Content>
+    ) throws(TrustError) {
+        let envelope = try root.dialect.envelope(bytes, Content.role, file)
+        signers = try envelope.signers(Content.role, root.root[Content.role])
+        self.content = try content(envelope)
         self.bytes = bytes
     }
 
@@ -22,23 +24,30 @@ package struct Verified<Content: RoleMetadata>: Sendable {
 
 /// The files that were accepted last, which nothing older may replace.
 package struct AcceptedFiles: Sendable {
-    package let timestamp: [UInt8]
-    package let snapshot: [UInt8]
+    package let timestamp: [UInt8]?
+    package let snapshot: [UInt8]?
 
-    package init(timestamp: [UInt8], snapshot: [UInt8]) { (self.timestamp, self.snapshot) = (timestamp, snapshot) }
+    /// What was accepted; `nil` for a file that was not.
+    package init(timestamp: [UInt8]?, snapshot: [UInt8]?) { (self.timestamp, self.snapshot) = (timestamp, snapshot) }
 }
 
 /// What was accepted last, as far as the present keys still vouch for it.
 private struct Accepted: Sendable {
-    let timestamp: Verified<Timestamp>
-    let snapshot: Verified<Snapshot>
+    let timestamp: Verified<Timestamp>?
+    let snapshot: Verified<Snapshot>?
 
-    /// `nil` when a newer root has replaced the keys that signed one of the files: versions may start again then, or
-    /// whoever stole a key could raise them for ever (TUF section 5.3.11).
-    init?(_ files: AcceptedFiles, root: Root) {
+    /// Without the files whose keys a newer root has replaced: their versions may start again, or whoever stole a key could
+    /// raise them for ever (TUF section 5.3.11). Each goes alone, as in python-tuf: a key that still counts holds its floor.
+    init(_ files: AcceptedFiles, root: TrustedRoot) {
+        timestamp = files.timestamp.flatMap { Verified(accepted: $0, by: root, root.dialect.timestamp) }
+        snapshot = files.snapshot.flatMap { Verified(accepted: $0, by: root, root.dialect.snapshot) }
+    }
+}
+
+extension Verified {
+    fileprivate init?(accepted bytes: [UInt8], by root: TrustedRoot, _ content: Dialect.Reading<Content>) {
         do {
-            timestamp = try Verified(files.timestamp, by: root, file: "timestamp.json")
-            snapshot = try Verified(files.snapshot, by: root, file: "snapshot.json")
+            try self.init(bytes, by: root, file: Content.role.rawValue, content)
         } catch {
             return nil
         }
@@ -46,6 +55,9 @@ private struct Accepted: Sendable {
 }
 
 extension TrustedRoot {
+    /// Throws `.expired` when this root has: nothing under it counts then, and a client need not ask for it.
+    package func checkExpiry(now: UTCTime) throws(TrustError) { try root.checkExpiry(time(now)) }
+
     /// Checks the timestamp, after the whole chain of roots was added: also throws when the newest root has expired.
     ///
     /// A clock that is behind what was signed is taken for that time. With `accepted` files nothing older than them passes.
@@ -54,8 +66,8 @@ extension TrustedRoot {
         timestamp bytes: [UInt8], now: UTCTime, since accepted: AcceptedFiles? = nil, expiry: ExpiryRule = .refuse
     ) throws(TrustError) -> TrustedTimestamp {
         try root.checkExpiry(time(now), expiry)
-        let timestamp = try Verified<Timestamp>(bytes, by: root, file: "timestamp.json")
-        let previous = accepted.flatMap { Accepted($0, root: root) }
+        let timestamp = try Verified(bytes, by: self, file: "timestamp.json", dialect.timestamp)
+        let previous = accepted.map { Accepted($0, root: self) }
         if let old = previous?.timestamp {
             try timestamp.checkNotOlder(than: old, file: "timestamp.json")
             let (link, oldLink) = (timestamp.content.snapshot, old.content.snapshot)
@@ -95,19 +107,34 @@ package struct TrustedTimestamp: Sendable {
     package func verified(snapshot bytes: [UInt8]) throws(TrustError) -> TrustedSnapshot {
         let link = timestamp.content.snapshot
         try link.check(bytes, file: snapshotName)
-        let snapshot = try Verified<Snapshot>(bytes, by: root.root, file: snapshotName)
+        let snapshot = try Verified(bytes, by: root, file: snapshotName, root.dialect.snapshot)
         try link.check(version: snapshot.content.header.version, file: snapshotName)
         if let old = accepted?.snapshot {
             try snapshot.checkNotOlder(than: old, file: snapshotName)
-            let (version, oldVersion) = (snapshot.content.targets.version, old.content.targets.version)
-            guard version >= oldVersion else {
-                throw .rollback(
-                    file: Role.targets.fileName(version: version), accepted: oldVersion, found: version)
-            }
+            try snapshot.content.checkLinks(notOlderThan: old.content, file: snapshotName)
         }
         let time = max(time, snapshot.content.header.issued)
         try snapshot.checkExpiry(time, expiry)
         return TrustedSnapshot(timestamp: self, snapshot: snapshot, time: time)
+    }
+}
+
+extension Snapshot {
+    /// No file that was listed may be gone or older (TUF section 5.5.5).
+    fileprivate func checkLinks(notOlderThan old: Snapshot, file: String) throws(TrustError) {
+        guard targets.version >= old.targets.version else {
+            throw .rollback(
+                file: Role.targets.fileName(version: targets.version), accepted: old.targets.version,
+                found: targets.version)
+        }
+        for (name, link) in old.others {
+            guard let version = others[name]?.version else {
+                throw .malformed(file: file, .missing(path: "meta.\(name)"))
+            }
+            guard version >= link.version else {
+                throw .rollback(file: name, accepted: link.version, found: version)
+            }
+        }
     }
 }
 
@@ -131,7 +158,7 @@ package struct TrustedSnapshot: Sendable {
         let link = snapshot.content.targets
         try link.check(bytes, file: targetsName)
         let root = timestamp.root
-        let targets = try Verified<Targets>(bytes, by: root.root, file: targetsName)
+        let targets = try Verified(bytes, by: root, file: targetsName, root.dialect.targets)
         try link.check(version: targets.content.header.version, file: targetsName)
         let found = targets.content.release.product
         guard found == root.root.product else {

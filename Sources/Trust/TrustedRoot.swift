@@ -16,6 +16,8 @@ package struct TrustedRoot: Sendable {
     /// The newest time that a root says it was signed at.
     private var issued: UTCTime
     private let pinned: Int64
+    /// How this root and all that it leads to are read.
+    let dialect: Dialect
 
     /// Starts from a root that is trusted because the caller has it from another way than the medium.
     ///
@@ -26,9 +28,15 @@ package struct TrustedRoot: Sendable {
         if let fingerprint, fingerprint != actual {
             throw .fingerprint(file: file, expected: fingerprint.hex, actual: actual.hex)
         }
-        let envelope = try Envelope(parsing: bytes, limit: Role.root.byteLimit, file: file)
+        try self.init(pinned: bytes, file: file, reading: .strict)
+    }
+
+    /// Starts from a root that the caller vouches for, in any dialect.
+    package init(pinned bytes: [UInt8], file: String = "root.json", reading dialect: Dialect) throws(TrustError) {
+        let envelope = try dialect.envelope(bytes, .root, file)
         // the fingerprint or the caller vouches for these bytes: they say which keys must have signed them
-        root = try Root(content: envelope)
+        root = try dialect.root(envelope)
+        self.dialect = dialect
         signers = try envelope.signers(.root, root[.root])
         (files, issued, pinned) = ([root.header.version: bytes], root.header.issued, root.header.version)
     }
@@ -43,9 +51,9 @@ package struct TrustedRoot: Sendable {
         guard root.header.version - pinned < Int64(TrustLimits.rotations) else {
             throw .tooManyRoots(limit: TrustLimits.rotations)
         }
-        let envelope = try Envelope(parsing: bytes, limit: Role.root.byteLimit, file: file)
+        let envelope = try dialect.envelope(bytes, .root, file)
         _ = try envelope.signers(.root, root[.root])
-        let next = try Root(content: envelope)
+        let next = try dialect.root(envelope)
         guard next.header.version == root.header.version + 1 else {
             throw .rootVersion(file: file, expected: root.header.version + 1, found: next.header.version)
         }

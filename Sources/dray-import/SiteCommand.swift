@@ -82,7 +82,7 @@ struct ShowSite: Command {
 
 extension SiteKey {
     fileprivate func rows(_ site: SiteState) -> String {
-        var text = "site: \(name)"
+        var text = "site:    \(name)"
         text.appendRow("key", key.id.hex)
         text.appendRow("private", argument)
         text.appendRow("public", site.sitePublicKeyFile.string)

@@ -101,9 +101,12 @@ extension ZotServer {
         }
     }
 
-    /// All tags below the base path.
+    /// The repositories that releases are in: all but the site's own evidence.
+    var contentRepositories: [String] { repositories.filter { !$0.hasSuffix(SiteArtifact.repository) } }
+
+    /// All tags below the base path, but for those of the site's own evidence.
     var allTags: [Place] {
-        repositories.flatMap { repository in
+        contentRepositories.flatMap { repository in
             tags(of: repository).map { Place(String(repository.dropFirst("spectro-content/".count)), $0) }
         }
     }

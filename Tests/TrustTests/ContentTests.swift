@@ -44,6 +44,11 @@ struct ContentCase: Sendable, CustomTestStringConvertible {
         ContentCase(
             "\"hashes\":{\"sha256\":\"2cf2", "\"hashes\":{\"md5\":\"2cf2",
             .missing(path: "targets.\(volume).hashes.sha256")),
+        ContentCase(
+            "\"hashes\":{\"sha256\":\"2cf2", "\"hashes\":{\"md5\":\"00\",\"sha256\":\"2cf2",
+            .unknown(path: "targets.\(volume).hashes.md5")),
+        ContentCase("\"spec_version\":\"1.", "\"spec_version\":\"1.x", invalid("spec_version", "a version 1 of TUF")),
+        ContentCase("\"spec_version\":\"1.", "\"spec_version\":\"1..", invalid("spec_version", "a version 1 of TUF")),
         ContentCase(volume, "../a", invalid("targets.../a", name)),
         ContentCase(volume, "/a", invalid("targets./a", name)),
         ContentCase(volume, "a//b", invalid("targets.a//b", name)),

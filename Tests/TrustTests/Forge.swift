@@ -15,7 +15,10 @@ enum Forge {
     static func sign(_ body: String, by keys: [PrivateKey], ids: [String]? = nil) throws -> [UInt8] {
         let message = Array(body.utf8).replacingEscapes()
         let signatures = try keys.enumerated().map { index, key in
-            let digits = try key.sign(message).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            let digits = String(
+                decoding: try key.sign(message).flatMap { byte in
+                    [byte >> 4, byte & 15].map { $0 < 10 ? 48 + $0 : 87 + $0 }
+                }, as: UTF8.self)
             return "{\"keyid\":\"\(ids?[index] ?? TrustKey(key.publicKey).id.hex)\",\"sig\":\"\(digits)\"}"
         }
         return Array("{\"signatures\":[\(signatures.joined(separator: ","))],\"signed\":\(body)}".utf8)
@@ -23,9 +26,8 @@ enum Forge {
 
     /// The signed part of a file.
     static func body(_ file: [UInt8]) -> String {
-        let text = String(decoding: file, as: UTF8.self)
-        let parts = text.split(separator: "],\"signed\":", maxSplits: 1, omittingEmptySubsequences: false)
-        return String((parts.last ?? "").dropLast())
+        let start = file.firstRange(of: Array("],\"signed\":".utf8))?.upperBound ?? 0
+        return String(decoding: file[start...].dropLast(), as: UTF8.self)
     }
 
     /// A file with one text in its body replaced, signed again.
@@ -38,8 +40,16 @@ enum Forge {
 
 extension [UInt8] {
     fileprivate func replacingEscapes() -> [UInt8] {
-        let text = String(decoding: self, as: UTF8.self)
-        return Array(text.split(separator: "\\n", omittingEmptySubsequences: false).joined(separator: "\n").utf8)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for byte in self {
+            if byte == UInt8(ascii: "n"), bytes.last == UInt8(ascii: "\\") {
+                bytes[bytes.count - 1] = 10
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return bytes
     }
 }
 
