@@ -66,7 +66,7 @@ package struct LoadRun: Sendable {
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         (receipt.started, receipt.sandbox) = (now().description, sandbox)
-        receipt.note(target, person)
+        receipt.note(target, person, try state.policy())
         receipt.note(given, bundle.metadata.expired)
         let outcome = Swift.Result {
             try load(bundle, target, progress, &receipt, given) { try admission.check(bundle, unverified, for: target) }

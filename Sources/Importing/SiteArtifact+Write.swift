@@ -28,7 +28,7 @@ extension SiteArtifact {
         let descriptor = Descriptor(
             mediaType: MediaType.manifest, digest: Digest(of: bytes), size: Int64(bytes.count),
             artifactType: SiteArtifact.type)
-        for tag in [SiteArtifact.receiptTag(name, receipt), SiteArtifact.stateTag] {
+        for tag in [SiteArtifact.receiptTag(name, Digest(of: receipt)), SiteArtifact.stateTag] {
             _ = try session.put(manifest, descriptor, at: Place(SiteArtifact.repository, tag))
         }
     }
@@ -50,8 +50,8 @@ extension SiteArtifact {
     }
 
     /// `receipt-20261121T030102Z-0a1b2c3d`: the time, and the beginning of the file's SHA-256.
-    static func receiptTag(_ name: String, _ receipt: [UInt8]) -> String {
-        "\(receiptPrefix)\(name.prefix { $0 != "-" })-\(Digest(of: receipt).hex.prefix(8))"
+    static func receiptTag(_ name: String, _ digest: Digest) -> String {
+        "\(receiptPrefix)\(name.prefix { $0 != "-" })-\(digest.hex.prefix(8))"
     }
 
     /// Keeps a receipt's file in its target, with what the state has accepted; `false` where the target keeps none.

@@ -37,7 +37,8 @@ struct CheckCommand: Command {
         check.isDeep = deep
         let given = (target.words + state.words).shellLine
         var outcome = Outcome(try check.run(progress).report(check, receipt: kept.file.string, given: given))
-        outcome.warnings += [kept.proof.warning(kept.file)].compactMap(\.self)
+        outcome.warnings += [kept.proof.warning(kept.file), try SiteArtifact.warning(of: kept, in: place)]
+            .compactMap(\.self)
         return outcome
     }
 }
@@ -94,7 +95,7 @@ struct UndoCommand: Command {
             report, receipt: receipt, at: .now, in: state.site, signedBy: signer, tool: "dray-import \(toolVersion)",
             person: person.operator)
         var outcome = Outcome(report)
-        outcome.warnings += warnings
+        outcome.warnings += warnings + undo.keepEvidence(file, in: state.site)
         outcome.text.appendRow("record", file.string)
         return outcome
     }

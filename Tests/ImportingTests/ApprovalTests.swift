@@ -112,21 +112,6 @@ struct ApprovalTests {
         #expect(try file.contents(limit: 1 << 16) == bytes)
         #expect(throws: SiteError.otherKey(file.string)) { try made.signer(alan) }
     }
-
-    @Test func `a plan is shown with every member, and what is none is refused`() throws {
-        let shown = try ApprovablePlan(
-            parsing: Array(
-                #"{"format":"dray-plan 1","tags":[{"name":"a:1","to":"x\u001b"}],"bytes":5,"fips":true}"#.utf8),
-            "plan.json")
-        for part in ["bytes:     5", "fips:      yes", "tags.name: a:1", "tags.to:   x"] {
-            #expect(shown.text.contains(part))
-        }
-        #expect(!shown.text.contains("\u{1b}"))
-        for text in ["{}", #"{"format":"dray-plan 2"}"#, #"{"format":"dray-plan 1","a":1,"a":2}"#, "[]", ""] {
-            let error = #expect(throws: StateError.self) { try ApprovablePlan(parsing: Array(text.utf8), "plan.json") }
-            #expect(error?.failure == .damaged)
-        }
-    }
 }
 
 /// Inventories that cross back, and who is believed there.

@@ -89,8 +89,9 @@ struct SiteToolTests {
     }
 
     @Test func `a second person approves a plan with a key of their own, under a password`() throws {
-        let plan = path("plan.json")
-        try sh(#"printf '{"format":"dray-plan 1","product":"palette-enterprise","reason":"urgent"}' >\#(plan)"#)
+        try done("trust", "add", site.packed.bundle.string, "--fingerprint", site.packed.fingerprint.hex)
+        let (plan, layout) = (path("plan.json"), "oci:\(path("layout"))")
+        try done("plan", site.packed.bundle.string, "--to", layout, "--out", plan)
         try sh(
             """
             cd \(folder.path); printf 'correct horse\\n' >pass
@@ -104,10 +105,16 @@ struct SiteToolTests {
             "dray-import",
             ["approve", plan, "--key", path("grace.pem"), "--password-file", path("pass"), "--name", "Grace"])
         #expect(signed.status == 0, "\(signed.errorOutput)")
-        #expect(signed.output.contains("product: palette-enterprise") && signed.output.contains("reason:  urgent"))
+        #expect(signed.output.contains("palette-enterprise") && signed.output.contains(layout))
         #expect(!signed.output.contains("correct horse") && !signed.errorOutput.contains("correct horse"))
         try sh("jq -er .payload \(plan).approval.json | base64 -d | jq -e '.predicate.name == \"Grace\"'")
-        try sh("printf ' ' >>\(plan)")
+        let loaded = try done(
+            "load", site.packed.bundle.string, "--to", layout, "--plan", plan, "--require-approval", "--operator",
+            "Alan")
+        #expect(loaded.contains("approved by:") && loaded.contains("grace (key "))
+        #expect(try done("receipt", "verify").contains("DRAY_PLAN_APPROVED"))
+        try done("plan", site.packed.bundle.string, "--to", "oci:\(path("other"))", "--out", path("other.json"))
+        try sh("cp \(path("other.json")) \(plan)")
         #expect(
             try tool("dray-import", ["approve", plan, "--key", path("grace.pem"), "--password-file", path("pass")])
                 .status
