@@ -59,8 +59,10 @@ package struct MediaSet: Sendable {
     }
 
     private static func isBundle(_ folder: FilePath) throws -> Bool {
+        // /usr/bin has a program of the name trust
         try ["trust", "release.json", "SHA256SUMS", "volumes"].contains { name in
-            try folder.appending(name).statusIfPresent(followingLinks: false) != nil
+            let status = try folder.appending(name).statusIfPresent(followingLinks: false)
+            return status.map { !["trust", "volumes"].contains(name) || $0.isDirectory } ?? false
         }
     }
 
