@@ -116,7 +116,8 @@ let package = Package(
         tests(
             of: "Cage",
             [
-                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray", "dray-import",
+                "BundleFormat", "Compression", "Files", "Importing", "OCI", "Packing", "cage-probe", "dray",
+                "dray-import",
                 systemPackage,
             ]),
         .testTarget(
