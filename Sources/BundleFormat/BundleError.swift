@@ -14,8 +14,13 @@ package enum BundleError: Error, Equatable {
     case unknownBundle(String, [String])
     /// `trust/`, a file in it, or the signature of `SHA256SUMS` is on no medium given.
     case unsigned(FilePath)
-    /// No root on the media is one that is trusted here.
-    case unknownRoot(FilePath)
+    /// No root on the media is one that is trusted here; the product that it names, which nobody vouches for, where its own
+    /// keys have signed it; the products that are trusted here.
+    case unknownRoot(FilePath, claims: String?, trusted: [String])
+    /// A file of `trust/` has a lower version than a record, named in words, says was accepted once.
+    case belowFloor(String, accepted: Int64, source: String)
+    /// A folder that holds trust metadata and no release; the product that it is for.
+    case trustOnly(FilePath, product: String)
     /// Two media of one bundle carry validly signed files that differ.
     case differentMedia(FilePath, FilePath)
     /// The site's newer targets list another `release.json` for this version, or none.
@@ -56,9 +61,9 @@ extension BundleError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .noBundle, .volumeMissing: .incomplete
-        case .severalBundles, .unknownBundle: .usage
+        case .severalBundles, .unknownBundle, .trustOnly: .usage
         case .unsigned, .unknownRoot, .differentMedia, .trustUnusable: .notTrusted
-        case .delisted: .replaced
+        case .delisted, .belowFloor: .replaced
         case .extraName, .otherRelease: .refused
         case .fileMissing, .fileDamaged, .fileUnusable, .sumsDiffer, .malformed, .volumeLength, .blockDamaged,
             .frameDamaged, .objectUnknown, .objectDiffers, .objectTooLarge:
@@ -78,9 +83,16 @@ extension BundleError: CustomStringConvertible {
         case .severalBundles(let names): "there are several bundles: \(names.list); name one with --release"
         case .unknownBundle(let name, let names): "there is no bundle \(name.printable); there are: \(names.list)"
         case .unsigned(let path): "\(path.printable) is missing, so nothing vouches for this bundle; \(Self.askSender)"
-        case .unknownRoot(let path):
-            "\(path.printable) is no root that is trusted here; compare its fingerprint with its sender's, "
-                + "then add it: dray-import trust add"
+        case .unknownRoot(let path, let claims, let trusted):
+            Self.unknownRoot(path, claims: claims, trusted: trusted)
+                + "; compare its fingerprint with its sender's, then add it: dray-import trust add"
+        case .belowFloor(let file, let accepted, let source):
+            "\(file.printable) is older than version \(accepted), which \(source) says was accepted here, and what was "
+                + "accepted then isn't known here any more; use media with version \(accepted) or newer, or give such "
+                + "media, or the publisher's trust folder, to: dray-import trust update"
+        case .trustOnly(let folder, let product):
+            "\(folder.printable) brings newer trust for \(product.printable) and no release; it is taken with: "
+                + ["dray-import trust update", folder.printable].joined(separator: " ")
         case .differentMedia(let one, let other):
             "\(one.printable) and \(other.printable) are both signed but differ; use media of one set only"
         case .delisted(let version, let accepted):
@@ -111,6 +123,17 @@ extension BundleError: CustomStringConvertible {
         case .objectTooLarge(let digest, let size, let limit):
             "\(digest) has \(size) bytes, at most \(limit) are possible here; ask its sender"
         }
+    }
+}
+
+extension BundleError {
+    /// What is wrong with a root that nobody here trusts, without what to do.
+    package static func unknownRoot(_ path: FilePath, claims: String?, trusted: [String]) -> String {
+        "\(path.printable) is no root that is trusted here; "
+            + (claims.map { "it says that it is of \($0.printable), which nothing has verified, " } ?? "")
+            + (trusted.isEmpty
+                ? "and no product is trusted here"
+                : "and trusted here: \(trusted.map(\.printable).joined(separator: ", "))")
     }
 }
 

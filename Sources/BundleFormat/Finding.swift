@@ -2,6 +2,7 @@
 
 package import Files
 package import SystemPackage
+package import Trust
 
 /// Something about a medium that the user should know and that does not stop `load`.
 package enum Finding: Sendable, Equatable {
@@ -15,13 +16,17 @@ package enum Finding: Sendable, Equatable {
     case volumeMissing(String)
     /// A volume file that can't be right: another length than signed, or no regular file.
     case volumeUnusable(FilePath, String)
+    /// The clock is behind what was signed, or behind this tool; the time that was taken instead.
+    case clockBehind(UTCTime, taken: UTCTime)
+    /// A file's time was over, and two people have agreed to that.
+    case expired(FilePath, at: UTCTime)
 
     /// What `verify` returns because of it; `nil` for what is only reported. `load` goes by what it needs instead.
     package var failure: Failure? {
         switch self {
         case .replaced, .copyDamaged, .volumeUnusable: .damaged
         case .volumeMissing: .incomplete
-        case .unsignedName: nil
+        case .unsignedName, .clockBehind, .expired: nil
         }
     }
 }
@@ -34,6 +39,10 @@ extension Finding: CustomStringConvertible {
         case .copyDamaged(let path): "the second copy \(path.printable) is damaged or missing; copy its original there"
         case .unsignedName(let path): "nothing signs \(path.printable); it was not opened"
         case .volumeMissing(let name): "volume \(name) is on none of the media given"
+        case .clockBehind(let clock, let taken):
+            "this machine's clock says \(clock), and it is \(taken) at least; that was taken. Set the clock"
+        case .expired(let path, let moment):
+            "\(path.printable) expired at \(moment); it is accepted all the same, as the approved plan says"
         case .volumeUnusable(let path, let why): "\(path.printable) is damaged: \(why); copy this volume again"
         }
     }

@@ -83,7 +83,9 @@ enum IndexChecks {
                     part.length > 0, UInt64(part.offset) < ends.own,
                     part.length <= ends.toVolumeEnd - UInt64(part.offset)
                 else { throw .invalid("a part outside its volume", at: number) }
-                length += part.length
+                let (sum, overflow) = length.addingReportingOverflow(part.length)
+                guard !overflow else { throw .invalid("a chunk's length", at: index) }
+                length = sum
             }
             guard length == chunk.length else { throw .invalid("a chunk's length", at: index) }
         }

@@ -42,7 +42,10 @@ struct IndexLayout: Sendable {
         guard segments.end == bytes.count else {
             throw .malformed("it has \(bytes.count) bytes, its tables need \(segments.end)")
         }
-        guard splitter.count <= 100, volumes.count <= 65_535 else { throw .malformed("too many volumes") }
+        guard splitter.count <= 100, bytes[splitter].allSatisfy({ (0x20..<0x7f).contains($0) }) else {
+            throw .malformed("the splitter's name")
+        }
+        guard volumes.count <= 65_535 else { throw .malformed("too many volumes") }
     }
 }
 

@@ -34,12 +34,17 @@ package struct MediaSet: Sendable {
     /// The names of the distinct bundles, sorted: their folders' names.
     package var releases: [String] { bundles.map(\.name) }
 
-    /// The bundle of that name, or the only one.
+    /// All of them, sorted by name.
+    package var all: [UnverifiedBundle] { bundles }
+
+    /// The bundle of that name, or the only one; folders with trust alone count where there is nothing else.
     ///
     /// Throws `BundleError.severalBundles` or `.unknownBundle` (64), which list what there is.
     package func bundle(_ name: String? = nil) throws(BundleError) -> UnverifiedBundle {
         guard let name else {
-            guard bundles.count == 1, let only = bundles.first else { throw .severalBundles(releases) }
+            let releases = bundles.filter { !$0.isTrustOnly }
+            let found = releases.isEmpty ? bundles : releases
+            guard found.count == 1, let only = found.first else { throw .severalBundles(found.map(\.name)) }
             return only
         }
         guard let bundle = bundles.first(where: { $0.name == name }) else { throw .unknownBundle(name, releases) }
@@ -81,6 +86,20 @@ package struct UnverifiedBundle: Sendable {
     package var decoders = FrameDecoders.inProcess
 
     package init(name: String, folders: [FilePath]) { (self.name, self.folders) = (name, folders) }
+
+    /// Whether it holds trust metadata and nothing of a release, as `dray trust export` writes it (docs/format.md).
+    package var isTrustOnly: Bool {
+        folders.allSatisfy { folder in
+            do throws(FileError) {
+                for name in ["release.json", "index", "volumes", "kit", "copies/release.json"] {
+                    guard try !folder.appending(name).exists() else { return false }
+                }
+                return try folder.appending("trust").exists()
+            } catch {
+                return false  // verification says what is wrong with it
+            }
+        }
+    }
 
     fileprivate mutating func add(_ folder: FilePath) {
         if !folders.contains(folder) { folders.append(folder) }

@@ -8,40 +8,31 @@ package struct PinnedRoots: Sendable {
     /// One product's root, and what followed.
     package struct Chain: Sendable {
         /// The pinned root's file, then those of later roots, in order.
-        package let roots: [[UInt8]]
-        /// The newest metadata that `load` has accepted; `nil` before the first.
-        package let accepted: AcceptedMetadata?
+        package var roots: [[UInt8]]
+        /// The newest metadata that was accepted; `nil` before the first.
+        package var accepted: AcceptedMetadata?
+        /// What other records say was accepted.
+        package var floors: [VersionFloor]
 
-        package init(roots: [[UInt8]], accepted: AcceptedMetadata? = nil) {
-            (self.roots, self.accepted) = (roots, accepted)
+        package init(roots: [[UInt8]], accepted: AcceptedMetadata? = nil, floors: [VersionFloor] = []) {
+            (self.roots, self.accepted, self.floors) = (roots, accepted, floors)
         }
     }
 
-    /// Metadata files as they were stored.
-    package struct AcceptedMetadata: Sendable {
-        package let timestamp, snapshot, targets: [UInt8]
-
-        package init(timestamp: [UInt8], snapshot: [UInt8], targets: [UInt8]) {
-            (self.timestamp, self.snapshot, self.targets) = (timestamp, snapshot, targets)
-        }
-
-        /// What a site keeps of a bundle that it loads.
-        package init(_ metadata: TrustedMetadata) {
-            self.init(
-                timestamp: metadata.timestamp.bytes, snapshot: metadata.snapshot.bytes, targets: metadata.targets.bytes)
-        }
+    private struct Pinned: Sendable {
+        let root: TrustedRoot
+        let accepted: AcceptedMetadata?
+        let floors: [VersionFloor]
     }
 
-    private let chains: [(root: TrustedRoot, accepted: AcceptedMetadata?)]
+    private let chains: [Pinned]
 
     /// Checks the chains. Throws `TrustError` for roots that don't follow one another.
     package init(_ chains: [Chain]) throws(TrustError) {
-        var trusted: [(TrustedRoot, AcceptedMetadata?)] = []
+        var trusted: [Pinned] = []
         for chain in chains {
-            guard let first = chain.roots.first else { continue }
-            var root = try TrustedRoot(pinned: first)
-            for next in chain.roots.dropFirst() { try root.extend(with: next) }
-            trusted.append((root, chain.accepted))
+            guard let root = try TrustedRoot(chain: chain.roots) else { continue }
+            trusted.append(Pinned(root: root, accepted: chain.accepted, floors: chain.floors))
         }
         self.chains = trusted
     }
@@ -49,21 +40,55 @@ package struct PinnedRoots: Sendable {
     /// Trusts these roots, each pinned alone.
     package init(rootFiles: [[UInt8]]) throws(TrustError) { try self.init(rootFiles.map { Chain(roots: [$0]) }) }
 
+    /// The products that are trusted here, sorted.
+    package var products: [String] { chains.map(\.root.root.product).sorted() }
+
     /// Walks `trust/` from the pinned root that the media belong to (docs/format.md, "Verification order", 1).
-    func metadata(_ files: inout SmallFiles, now: UTCTime) throws -> TrustedMetadata {
+    func metadata(_ files: inout SmallFiles, now: UTCTime, expiry: ExpiryRule) throws -> TrustedMetadata {
         guard let chain = try chain(of: files) else {
             let name = "trust/\(Role.root.fileName(version: 1))"
             let path = files.path(name)
-            throw try files.isPresent(name) ? BundleError.unknownRoot(path) : .unsigned(path)
+            guard try files.isPresent(name) else { throw BundleError.unsigned(path) }
+            throw BundleError.unknownRoot(path, claims: files.claimedProduct, trusted: products)
         }
         let root = try extended(chain.root, &files)
-        let metadata = try PinnedRoots.metadata(under: root, &files, now: now)
-        if let accepted = chain.accepted { try metadata.check(against: accepted, now: now) }
+        // a clock that is behind what was accepted here is wrong; what the media say is looked at on the way
+        let known = chain.accepted?.metadata(under: root)
+        let time = max(now, UTCTime.toolDate, known?.time ?? now)
+        let metadata = try PinnedRoots.metadata(under: root, &files, now: time, expiry: expiry)
+        if let known { try metadata.check(against: known, now: time, expiry: expiry) }
+        try metadata.check(against: chain.floors, known: known?.targets.content.header.version ?? 0)
+        metadata.note(in: &files, clock: now)
+        return metadata
+    }
+
+    /// Checks metadata that was kept elsewhere, `roots` from the pinned one on, like that of a medium, but for its expiry.
+    ///
+    /// `nil` where no chain here begins with the same root, or where what is known here is as new already. Throws `TrustError`
+    /// for what isn't genuine.
+    package func newer(_ kept: AcceptedMetadata, roots: [[UInt8]]) throws -> TrustedMetadata? {
+        guard let first = roots.first,
+            let chain = chains.first(where: { $0.root.files[Role.firstVersion] == first })
+        else { return nil }
+        var root = chain.root
+        for (number, bytes) in roots.enumerated() {
+            let version = Role.firstVersion + Int64(number)
+            if chain.root.files[version] == nil { try root.extend(with: bytes) }
+            try root.check(bytes, isVersion: version)
+        }
+        let metadata = try root.verified(
+            timestamp: kept.timestamp, now: UTCTime(secondsSince1970: 0), expiry: .report
+        ).verified(snapshot: kept.snapshot).verified(targets: kept.targets)
+        guard let known = chain.accepted?.metadata(under: root) else { return metadata }
+        guard metadata.isNewer(than: known) else {
+            return root.root.header.version > chain.root.root.header.version ? metadata : nil
+        }
+        try metadata.check(against: known, now: metadata.time, expiry: .report)
         return metadata
     }
 
     /// The chain that has a root in common with the media, byte for byte.
-    private func chain(of files: SmallFiles) throws -> (root: TrustedRoot, accepted: AcceptedMetadata?)? {
+    private func chain(of files: SmallFiles) throws -> Pinned? {
         try chains.first { chain in
             try chain.root.files.contains { version, bytes in
                 try files.contains("trust/\(Role.root.fileName(version: version))", bytes)
@@ -91,10 +116,10 @@ package struct PinnedRoots: Sendable {
     }
 
     private static func metadata(
-        under root: TrustedRoot, _ files: inout SmallFiles, now: UTCTime
+        under root: TrustedRoot, _ files: inout SmallFiles, now: UTCTime, expiry: ExpiryRule
     ) throws -> TrustedMetadata {
         let timestamp = try files.taken("trust/timestamp.json", limit: Role.timestamp.byteLimit) {
-            try root.verified(timestamp: $0, now: now)
+            try root.verified(timestamp: $0, now: now, expiry: expiry)
         }.value
         let snapshot = try files.taken("trust/\(timestamp.snapshotName)", limit: Role.snapshot.byteLimit) {
             try timestamp.verified(snapshot: $0)
@@ -105,36 +130,34 @@ package struct PinnedRoots: Sendable {
     }
 }
 
-extension TrustedMetadata {
-    /// The rule "Older and newer media" of the format's design. Older media are good as long as the newest accepted
-    /// targets still list their release with the same digests; newer ones may not go back in any part.
-    fileprivate func check(against accepted: PinnedRoots.AcceptedMetadata, now: UTCTime) throws {
-        guard let newest = accepted.metadata(under: root) else { return }
-        let (version, known) = (targets.content.header.version, newest.targets.content.header.version)
-        guard version < known else {
-            let files = AcceptedFiles(timestamp: accepted.timestamp, snapshot: accepted.snapshot)
-            _ = try root.verified(timestamp: timestamp.bytes, now: now, since: files).verified(snapshot: snapshot.bytes)
-            guard version > known || targets.bytes == newest.targets.bytes else {
-                throw TrustError.versionReused(file: targets.content.fileName, version: version)
-            }
-            return
-        }
-        let release = targets.content.release.version
-        guard let listed = newest.targets.content.supported[release],
-            listed == targets.content.files["release.json"]
-        else { throw BundleError.delisted(version: release, accepted: known) }
+extension Role {
+    /// The version of the root that a site pins.
+    fileprivate static var firstVersion: Int64 { 1 }
+}
+
+extension TrustedRoot {
+    /// The end of a chain of roots, the pinned one first; `nil` of none. Throws what `extend` throws.
+    package init?(chain roots: [[UInt8]]) throws(TrustError) {
+        guard let first = roots.first else { return nil }
+        try self.init(pinned: first)
+        for next in roots.dropFirst() { try extend(with: next) }
     }
 }
 
-extension PinnedRoots.AcceptedMetadata {
-    /// Read again, whether expired or not; `nil` when a newer root has replaced the keys that signed it: versions may
-    /// start again then, or whoever stole a key could raise them for ever (TUF section 5.3.11).
-    fileprivate func metadata(under root: TrustedRoot) -> TrustedMetadata? {
-        do {
-            return try root.verified(timestamp: timestamp, now: UTCTime(secondsSince1970: 0))
-                .verified(snapshot: snapshot).verified(targets: targets)
-        } catch {
-            return nil
+extension TrustedMetadata {
+    /// Whether the targets are newer, or the same with a newer timestamp.
+    package func isNewer(than other: TrustedMetadata) -> Bool {
+        let versions = { (metadata: TrustedMetadata) in
+            (metadata.targets.content.header.version, metadata.timestamp.content.header.version)
+        }
+        return versions(self) > versions(other)
+    }
+
+    /// Notes what the user should know about time: a clock that is a day or more behind, and files that have expired.
+    fileprivate func note(in files: inout SmallFiles, clock: UTCTime) {
+        if clock.adding(days: 1) <= time { files.note(.clockBehind(clock, taken: time)) }
+        for file in expired {
+            files.note(.expired(files.path("trust/\(file.file)"), at: file.expires))
         }
     }
 }
@@ -151,5 +174,19 @@ extension SmallFiles {
                 }
             }
         }
+    }
+
+    /// The product that the media's first root names, if its own keys have signed it; nobody vouches for it.
+    fileprivate var claimedProduct: String? {
+        let name = "trust/\(Role.root.fileName(version: Role.firstVersion))"
+        for folder in media {
+            for name in [name, "copies/\(name)"] {
+                do {
+                    guard let bytes = try folder.contents(of: name, limit: Role.root.byteLimit) else { continue }
+                    return String(try TrustedRoot(pinned: bytes).root.product.prefix(100))
+                } catch { continue }  // no root: it claims nothing
+            }
+        }
+        return nil
     }
 }

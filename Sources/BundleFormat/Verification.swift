@@ -10,15 +10,29 @@ extension UnverifiedBundle {
     /// Checks everything but the volumes' content, in the order of docs/format.md, and nothing is parsed before it is
     /// known to be signed. Blocks and objects are checked as they are read.
     ///
-    /// Throws a `ClassifiedError`: `TrustError` and `BundleError` for what stops at once, `BundleFaults` for several
-    /// faults together, the worst of which decides.
-    package consuming func verified(by trust: PinnedRoots, now: UTCTime) throws -> VerifiedBundle {
+    /// `now` is what the clock says; a later time that something signed or this tool names counts instead (docs/trust.md,
+    /// "Time"). Throws a `ClassifiedError`: `TrustError` and `BundleError` for what stops at once, `BundleFaults` for several
+    /// faults together, the worst of which decides; `.trustOnly` (64) for a folder that carries no release.
+    package consuming func verified(
+        by trust: PinnedRoots, now: UTCTime, expiry: ExpiryRule = .refuse
+    ) throws -> VerifiedBundle {
         var files = SmallFiles(folders)
-        let metadata = try trust.metadata(&files, now: now)
+        let metadata = try trust.metadata(&files, now: now, expiry: expiry)
+        guard !isTrustOnly else {
+            throw BundleError.trustOnly(folders.first ?? FilePath(name), product: metadata.root.root.product)
+        }
         var verification = Verification(metadata: metadata, files: files)
         var bundle = try verification.bundle(name: name)
         bundle.decoders = decoders
         return bundle
+    }
+
+    /// Checks `trust/` alone, as `verified` does first: what a site learns from media whose release it doesn't want.
+    package func metadata(
+        by trust: PinnedRoots, now: UTCTime
+    ) throws -> (metadata: TrustedMetadata, findings: [Finding]) {
+        var files = SmallFiles(folders)
+        return (try trust.metadata(&files, now: now, expiry: .refuse), files.findings)
     }
 
     /// The medium's own first root, for showing its fingerprint before anyone trusts it. `nil` when it has none.

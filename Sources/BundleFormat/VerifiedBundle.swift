@@ -51,6 +51,14 @@ package struct VerifiedBundle: Sendable {
         return numbers
     }
 
+    /// The bytes of a small file that is a target of its own, read from the media now and checked by what is signed of it;
+    /// `nil` where nothing of that name is signed. Throws `BundleError`.
+    package func signedFile(_ name: String, on media: UnverifiedBundle, limit: Int) throws -> [UInt8]? {
+        guard let target = metadata.targets.content.files[name] else { return nil }
+        var files = SmallFiles(media.folders)
+        return try files.bytes(of: name, target, limit: limit)
+    }
+
     /// A reader of objects, for one thread.
     package func reader() -> ObjectReader { ObjectReader(self) }
 }

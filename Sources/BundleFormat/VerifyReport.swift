@@ -96,7 +96,7 @@ extension Finding {
     fileprivate var isAboutVolume: Bool {
         switch self {
         case .volumeMissing, .volumeUnusable: true
-        case .replaced, .copyDamaged, .unsignedName: false
+        case .replaced, .copyDamaged, .unsignedName, .clockBehind, .expired: false
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <openssl/bio.h>
+#include <openssl/conf.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
@@ -9,12 +10,21 @@
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/provider.h>
+#include <openssl/proverr.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 // libcrypto offers these as macros, which Swift doesn't see.
 static inline long dray_bio_memory(BIO *bio, char **bytes) { return BIO_get_mem_data(bio, bytes); }
+
+// A text that a provider says of itself; NULL where it doesn't.
+static inline const char *dray_provider_text(const OSSL_PROVIDER *provider, const char *key) {
+    char *text = NULL;
+    OSSL_PARAM request[] = {OSSL_PARAM_construct_utf8_ptr(key, &text, 0), OSSL_PARAM_construct_end()};
+    return OSSL_PROVIDER_get_params(provider, request) == 1 ? text : NULL;
+}
 
 // How a password protects a key (RFC 8018, RFC 7914), read before any work is done for it.
 enum { dray_protection_other, dray_protection_pbkdf2, dray_protection_scrypt };

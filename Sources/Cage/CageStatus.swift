@@ -12,18 +12,16 @@ package struct CageStatus: Sendable, Equatable {
     /// the other, no link followed.
     package let openat2: Bool
     /// Bytes of memory that one decoder may map; `nil` without a cage.
-    package let addressSpace: UInt64?
+    package var addressSpace: UInt64? { seccomp ? dray_cage_address_space : nil }
 
-    package init(seccomp: Bool, landlock: Int?, openat2: Bool, addressSpace: UInt64? = nil) {
+    package init(seccomp: Bool, landlock: Int?, openat2: Bool) {
         (self.seccomp, self.landlock, self.openat2) = (seccomp, landlock, openat2)
-        self.addressSpace = addressSpace
     }
 
     /// A child that has told which ABI of Landlock it is under.
     init(cagedUnderLandlock version: Int) {
         self.init(
-            seccomp: true, landlock: version > 0 ? version : nil, openat2: dray_has_openat2() != 0,
-            addressSpace: dray_cage_address_space)
+            seccomp: true, landlock: version > 0 ? version : nil, openat2: dray_has_openat2() != 0)
     }
 
     /// Decoding with all rights of the user.

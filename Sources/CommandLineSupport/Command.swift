@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ArgumentParser
+internal import Cryptography
 package import Files
 internal import FoundationEssentials
 internal import Glibc
@@ -10,34 +11,62 @@ package protocol Command: ParsableCommand {
     var output: OutputOptions { get }
     /// Does the work on the calling thread; what it throws decides the exit code (`ClassifiedError`).
     func perform(_ progress: Progress) throws -> Outcome
+    /// Whether libcrypto is started for it as `--fips` and the site's policy say; `false` only for what sets that up.
+    static var followsCryptoPolicy: Bool { get }
     /// The error that `perform` threw, or one that says more with what the command was given. Throws nothing itself.
     func explained(_ error: any Error) -> any Error
 }
 
 extension Command {
+    package static var followsCryptoPolicy: Bool { true }
     package func explained(_ error: any Error) -> any Error { error }
-
-    /// Only for a parser that runs the command itself.
-    package mutating func run() throws {
-        throw ExitCode(CommandRun(output, Self._commandName).carryOut(self))
-    }
 }
 
+/// What starts libcrypto before a command does anything: whether `--fips` was given, and the value of `--state`.
+package typealias CryptoStart = (_ fips: Bool, _ state: String?) throws -> Void
+
 /// Parses the arguments of the process, runs the command and gives its exit code: the body of an executable's `main`.
-package func runCommand(_ root: any ParsableCommand.Type, _ arguments: [String]? = nil) -> Int32 {
+package func runCommand(
+    _ root: any ParsableCommand.Type, _ arguments: [String]? = nil, startingCrypto start: @escaping CryptoStart
+) -> Int32 {
     Signals.install()
+    keepMemoryOutOfCoreDumps()
+    LibCrypto.ignoreEnvironment()
     let arguments = arguments ?? Array(ProcessArguments.all.dropFirst())
     do {
         var command = try root.parseAsRoot(arguments)
         if let command = command as? any Command {
             let name = commandPath(to: type(of: command), below: root)?.joined(separator: " ")
-            return CommandRun(command.output, name ?? type(of: command)._commandName).carryOut(command)
+            return CommandRun(command.output, name ?? type(of: command)._commandName).carryOut(command) {
+                guard type(of: command).followsCryptoPolicy else { return }
+                try start(command.output.fips, value(of: "--state", in: arguments))
+            }
         }
         try command.run()
         return 0
     } catch {
         return reportParsing(error, root, arguments)
     }
+}
+
+/// A crash must not write keys and passwords to a disk. One byte is less than any dump has, and also what the kernel takes
+/// for "no dump" where it hands dumps to a program, which 0 is not.
+private func keepMemoryOutOfCoreDumps() {
+    var limit = rlimit(rlim_cur: 1, rlim_max: 1)
+    if unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) != 0 {
+        StandardError.print("warning: core dumps can't be switched off; a crash may write secrets to the disk")
+    }
+}
+
+/// The last value of an option that takes one, in arguments that have been parsed without an error.
+private func value(of option: String, in arguments: [String]) -> String? {
+    var found: String?
+    let options = arguments.prefix { $0 != "--" }
+    for (index, word) in options.enumerated() {
+        if word == option { found = options.dropFirst(index + 1).first ?? found }
+        if word.hasPrefix(option + "=") { found = String(word.dropFirst(option.count + 1)) }
+    }
+    return found
 }
 
 /// The words that name a command after the tool's name, for example `trust add`.
@@ -90,7 +119,8 @@ private struct CommandRun {
 
     init(_ output: OutputOptions, _ name: String) { (self.output, self.name) = (output, name) }
 
-    func carryOut(_ command: some Command) -> Int32 {
+    func carryOut(_ command: some Command, after prepare: () throws -> Void) -> Int32 {
+        do { try prepare() } catch { return report(error) }
         let progress = Progress()
         let printer = output.quiet ? nil : ProgressPrinter(progress, isTerminal: Terminal.isStandardErrorTerminal)
         do {
@@ -104,8 +134,16 @@ private struct CommandRun {
         }
     }
 
+    /// The next commands; who gave `--fips` goes on with it.
+    private func next(_ lines: [String]) -> [String] {
+        guard output.fips else { return lines }
+        return lines.map { $0.hasPrefix("dray") && !$0.contains(" --fips") ? $0 + " --fips" : $0 }
+    }
+
     /// `false` when the result could not be written.
     private func report(_ outcome: Outcome) -> Bool {
+        var outcome = outcome
+        outcome.next = next(outcome.next)
         if output.output == .json {
             return StandardOutput.print(ResultDocument(command: name, outcome: outcome).text)
         }

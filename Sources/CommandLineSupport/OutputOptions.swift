@@ -12,5 +12,9 @@ package struct OutputOptions: ParsableArguments, Sendable {
     @Flag(help: "Print no progress and no advice; results and errors only.")
     package var quiet = false
 
+    @Flag(
+        help: "Compute with the FIPS module alone (dray-import crypto install), as a site's policy may demand anyway.")
+    package var fips = false
+
     package init() {}
 }

@@ -68,7 +68,6 @@ extension Terminal {
         guard unsafe tcgetattr(terminal, &before) == 0 else {
             throw QuestionError.nobodyToAsk(question, option: option)
         }
-        say("\(question): ", to: terminal)
         var quiet = before
         quiet.c_lflag &= ~tcflag_t(ECHO)
         // Only Ctrl-C ends the question, and it does so here: whatever else stopped the process would leave the echo off.
@@ -79,6 +78,7 @@ extension Terminal {
             unsafe tcsetattr(terminal, TCSAFLUSH, &before)
             say("\n", to: terminal)
         }
+        say("\(question): ", to: terminal)  // now that nothing typed shows
         let secret = Secret()
         guard try secret.fill(from: terminal, question) else { throw Interrupted() }
         return secret

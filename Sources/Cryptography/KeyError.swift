@@ -36,6 +36,8 @@ package enum KeyError: Error, Equatable {
     case signatureMismatch
     /// A digest of the wrong length, or padding that this kind of key doesn't have.
     case wrongScheme
+    /// The FIPS module in force doesn't derive keys in the way that protects this one.
+    case protectionNotApproved
     /// The signature just made isn't one that the key's own public half accepts.
     case faultySignature
     /// A key in a PKCS #11 token can't be used.
@@ -71,6 +73,9 @@ extension KeyError: CustomStringConvertible {
         case .inconsistent: "the private and public half of the key don't belong together; take the key from its backup"
         case .signatureMismatch: "the signature is not of this key over these bytes"
         case .wrongScheme: "the signature scheme doesn't fit the key or the digest"
+        case .protectionNotApproved:
+            "the FIPS module refuses the private key's password protection (a salt below 16 bytes, as OpenSSL before 3.2 "
+                + "makes it, or too few iterations); protect it anew with a newer OpenSSL, or make one: dray key generate"
         case .faultySignature:
             "the signature just made doesn't fit the key's own public half, and is thrown away; the token or this machine "
                 + "computes wrongly, or the token's public key belongs to another key"

@@ -25,10 +25,21 @@ enum KeyProtection {
                 return unsafe PKCS8_decrypt(sealed, start, Int32(buffer.count))
             }
         }
-        guard let info = unsafe opened else { throw .wrongPassword }
+        guard let info = unsafe opened else { throw whyNotOpened() }
         defer { unsafe PKCS8_PRIV_KEY_INFO_free(info) }  // wipes it
         guard let key = unsafe EVP_PKCS82PKEY(info) else { throw .malformed }
         return unsafe KeyHandle(owning: key)
+    }
+
+    /// A wrong password shows as padding or a structure that is none; a FIPS module says what it doesn't approve of.
+    private static func whyNotOpened() -> KeyError {
+        let limits = [PROV_R_INVALID_SALT_LENGTH, PROV_R_INVALID_ITERATION_COUNT, PROV_R_INVALID_KEY_LENGTH]
+        var error: UInt = 0
+        repeat {
+            error = ERR_get_error()
+            if LibCrypto.fipsModule != nil, limits.contains(ERR_GET_REASON(error)) { return .protectionNotApproved }
+        } while error != 0
+        return .wrongPassword
     }
 
     @unsafe

@@ -29,7 +29,8 @@ package final class FileLock: Sendable {
         return String(decoding: line, as: UTF8.self)
     }
 
-    private static var host: String {
+    /// The machine's name.
+    static var host: String {
         var name = [CChar](repeating: 0, count: 256)
         guard unsafe gethostname(&name, name.count - 1) == 0 else { return "this machine" }
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -57,6 +57,8 @@ struct RegistryInventory: InventorySource {
                 guard seen.count <= RegistryInventory.maximumRepositories else {
                     throw InventoryError.tooMuch(address, limit: RegistryInventory.maximumRepositories)
                 }
+                // The site's own evidence is no content.
+                guard name != base + SiteArtifact.repository else { continue }
                 // Gone since the page came, or deleted and still listed, as Docker's registry does.
                 let tags = try connection.tags(name) ?? []
                 let repository = String(name.dropFirst(base.count))

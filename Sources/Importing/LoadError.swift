@@ -21,14 +21,28 @@ package enum LoadError: Error, Equatable {
     case notAllowed([TargetTraits.Denial], String)
     /// The target keeps other bytes under these digests although it was sent the right ones.
     case staysDamaged([String])
-    /// A file of this path is there, or can't be written, where a copy of the receipt was to go; nothing was sent.
-    case receiptPlace(String, String)
     /// Another process holds the lock file at this path; what that file says about it, or "".
     case busy(String, holder: String)
     /// The release has nothing of this name.
     case noSuchFile(String, known: [String])
     /// The target has fewer bytes free than are to be sent; nothing was sent.
     case noSpace(String, needed: UInt64, free: UInt64)
+    /// The target takes other products; the product, the address, and what it takes.
+    case otherProduct(String, String, bound: [String])
+    /// The target at this address takes as many products as it may.
+    case tooManyProducts(String)
+    /// What is about to be done isn't what the plan in this file says; what differs, a line each.
+    case planDiffers(String, [String])
+    /// Where a plan was to go there is a file already.
+    case planPlace(String)
+    /// A file that was given as a plan and is none.
+    case noPlan(String, String)
+    /// A plan that accepts what has expired, and no second person has signed it; its file, and why.
+    case expiredUnapproved(String, String)
+    /// A reason was given for accepting what has expired, and nothing has.
+    case nothingExpired
+    /// The site's policy, or the command, asks for a plan that a second person has signed.
+    case approvalNeeded
     /// What the target gave back is not what was sent.
     case otherBytes(String, expected: Digest)
 
@@ -47,12 +61,15 @@ package enum LoadError: Error, Equatable {
 extension LoadError: ClassifiedError {
     package var failure: Failure {
         switch self {
-        case .absentContent, .otherBytes, .staysDamaged: .damaged
+        case .absentContent, .otherBytes, .staysDamaged, .noPlan: .damaged
         case .missingVolumes: .incomplete
-        case .tagsWouldMove, .otherBuilds, .typesRefused: .refused
+        case .tagsWouldMove, .otherBuilds, .typesRefused, .otherProduct, .tooManyProducts, .planDiffers, .planPlace,
+            .approvalNeeded:
+            .refused
         case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
-        case .noSuchFile, .receiptPlace: .usage
+        case .noSuchFile, .nothingExpired: .usage
+        case .expiredUnapproved: .expired
         case .noSpace: .noSpace
         }
     }
@@ -102,11 +119,30 @@ extension LoadError: ClassifiedError {
             "the registry keeps a damaged copy of \(names.joined(separator: ", ")): it takes the right bytes and stays with its own. "
                 + "Remove the blob from its storage (Zot: <repository>/blobs/sha256/<hex>; docker-registry: blobs/sha256/<xx>/<hex>), "
                 + "restart it, then load again with --read-back deep"
-        case .receiptPlace(let path, let why):
-            "no receipt can go to \(path): \(why); nothing was sent. Give another file with --receipt"
         case .noSuchFile(let name, let known):
             "the release delivers no file \"\(name)\"; it has "
                 + (known.isEmpty ? "none" : known.joined(separator: ", "))
+        case .otherProduct(let product, let address, let bound):
+            "\(address) takes \(bound.joined(separator: ", ")) only, and these media hold \(product); nothing was sent. Where that "
+                + "product belongs there too, a person says so first: dray-import target bind \(address.shellWord) --product "
+                + product.shellWord
+        case .tooManyProducts(let address): "\(address) takes \(ProductBinding.limit) products already"
+        case .planDiffers(let file, let lines):
+            "what would be done is not what \(file) says, and nothing was sent:\n"
+                + lines.prefix(20).map { "  \($0)" }.joined(separator: "\n")
+                + (lines.count > 20 ? "\n  and \(lines.count - 20) more" : "")
+                + "\nPlan again (plan --out), and have that approved"
+        case .planPlace(let file):
+            "\(file) is there already, and a plan is never written over; give another name with --out"
+        case .noPlan(let file, let why):
+            "\(file) is no plan (\(why)); plan --out writes one. A plan that was edited is none any more"
+        case .expiredUnapproved(let file, let why):
+            "\(file) accepts metadata that has expired, which takes a second person's signature, with another key than the "
+                + "site's: \(why)"
+        case .nothingExpired: "nothing on these media has expired; plan without --accept-expired"
+        case .approvalNeeded:
+            "a load needs a plan here that a second person has signed: dray-import plan MEDIA --to TARGET --out plan.json, "
+                + "dray-import approve plan.json --key KEY by that person, then load with --plan plan.json"
         case .otherBytes(let name, let expected):
             "the target gave other bytes than \(expected) for \(name); something there changes content"
         }

@@ -4,7 +4,7 @@ internal import OCI
 package import BundleFormat
 internal import Files
 package import SystemPackage
-internal import Trust
+package import Trust
 
 extension LoadPlan {
     /// What `load` would do. `missing` are the volumes that it needs and no medium has, `given` what the next commands need.
@@ -129,8 +129,8 @@ extension LoadPlan.Leave {
 }
 
 extension Receipt {
-    /// For people. `file` is where it is.
-    package func report(file: FilePath?) -> Report {
+    /// For people. `file` is where it is, `proof` what its signature is worth.
+    package func report(file: FilePath?, proof: ReceiptFile.Proof? = nil, keyNames: [KeyID: String] = [:]) -> Report {
         let moved = counts.tags.filter { $0.action == "move" }
         var rows = [
             ("release", "\(product) \(version) (\(edition))"), ("target", target),
@@ -155,6 +155,7 @@ extension Receipt {
             ("signed by", signers.map { String($0.prefix(16)) }.joined(separator: ", ")),
             ("tool", tool),
         ]
+        rows += evidenceRows
         if skippedTLSVerify { rows.append(("certificate", "NOT CHECKED (--insecure-skip-tls-verify)")) }
         if !counts.stagingLeft.isEmpty {
             rows.append(
@@ -163,18 +164,30 @@ extension Receipt {
                     "staging tags, which the next load removes: \(counts.stagingLeft.joined(separator: ", "))"
                 ))
         }
+        if let sandbox { rows.append(("sandbox", sandbox.words)) }
         if let message { rows.append(("message", message)) }
         if let file { rows.append(("receipt", file.string)) }
+        if let proof { rows.append(("signature", proof.text(keyNames))) }
         let lines = moved.map { "  \($0.repository):\($0.tag) was \($0.before ?? "nothing"), is \($0.digest)" }
         return Report(text: ([rows.aligned] + lines).joined(separator: "\n"), json: json, warnings: findings)
+    }
+
+    /// Who, with whose word, and what was in force; nothing for receipts of version 0.1.
+    private var evidenceRows: [(String, String)] {
+        let approvers = approval?.approvers.map { "\($0.name) (key \($0.keyID.prefix(16)))" }.joined(separator: ", ")
+        let rows: [(String, String?)] = [
+            ("run by", origin.user.isEmpty ? nil : origin.text), ("operator", origin.person),
+            ("registry account", origin.account), ("registry certificate", origin.certificate.map { "SHA-256 \($0)" }),
+            ("approved by", approvers), ("EXPIRED, taken because", expiredAccepted?.reason),
+        ]
+        return rows.compactMap { name, value in value.map { (name, $0.printable) } }
     }
 
     private var readBackText: String {
         let back = counts.readBack
         guard back.isComplete else { return "not done" }
-        let isHashed = objects.contains { $0.manifestType == nil && $0.proof == .bytes }
         return "\(back.manifests.of("manifest")), \(back.tags.of("tag")), \(back.blobs.of("blob")) are there"
-            + (isHashed ? ", each hashed" : ", blobs by their size")
+            + (isReadBackDeeply ? ", each hashed" : ", blobs by their size")
             + (back.repaired > 0 ? ", \(back.repaired) sent once more" : "")
     }
 }

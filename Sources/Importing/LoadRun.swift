@@ -21,10 +21,18 @@ package struct LoadRun: Sendable {
     package var freeSpace: UInt64?
     /// Where a second copy of the receipt goes.
     package var receipt: FilePath?
+    /// The plan that is carried out, and nothing else; its approval is beside it.
+    package var plan: FilePath?
+    /// Whether a second person must have signed the plan; the site's policy may ask for it all the same.
+    package var requiresApproval = false
     /// The clock by which metadata expires and the receipt is dated.
     package var now: @Sendable () -> UTCTime = { .now }
     /// The name and version of this tool, for the receipt.
     package var tool: String
+    /// Signs the receipt; must be given where the state has a site key.
+    package var signer: SiteSigner?
+    /// Who runs it, as they say; for the receipt.
+    package var person: String?
 
     package init(state: SiteState, tool: String) { (self.state, self.tool) = (state, tool) }
 
@@ -35,22 +43,34 @@ package struct LoadRun: Sendable {
         package let receiptFile: FilePath
         /// What is left to do.
         package let next: [String]
+        /// What should be known beside: the load is done all the same.
+        package let warnings: [String]
     }
 
-    /// Verifies, plans, loads, reads back. `given`: what the next commands need. Throws `LoadFailure` for everything after verification, when a receipt was
-    /// written, and what verification throws.
+    /// Verifies, plans, loads, reads back. `given`: what the next commands need.
+    ///
+    /// Throws `LoadFailure` for everything after verification, when a receipt was written, and what verification throws; before
+    /// that `LoadError.approvalNeeded`, `.expiredUnapproved` and `.noPlan`, and `ApprovalError`.
     package func run(
-        _ unverified: UnverifiedBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
+        _ unverified: UnverifiedBundle, to target: any LoadTarget, given arguments: GivenArguments, progress: Progress
     ) throws -> Result {
         let sandbox = try unverified.decoders.status()
         let lock = try state.lock()
         defer { withExtendedLifetime(lock) {} }
+        try checkSigner()
+        let given = try givenPlan()
+        let admission = Admission(
+            state: state, now: now(), expiry: given?.document.reason == nil ? .refuse : .report, healsState: true)
         try state.removeHalfWrittenUploads()
-        let bundle = try unverified.verified(by: state.pinnedRoots(), now: now())
+        let bundle = try admission.verified(unverified)
         try state.keepRoots(of: bundle.metadata)
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         (receipt.started, receipt.sandbox) = (now().description, sandbox)
-        let outcome = Swift.Result { try load(bundle, target, progress, &receipt) }
+        receipt.note(target, person)
+        receipt.note(given, bundle.metadata.expired)
+        let outcome = Swift.Result {
+            try load(bundle, target, progress, &receipt, given) { try admission.check(bundle, unverified, for: target) }
+        }
         do {
             try target.remember(in: state)
         } catch {
@@ -59,19 +79,22 @@ package struct LoadRun: Sendable {
         receipt.finished = now().description
         switch outcome {
         case .success:
+            let file = try write(&receipt)
             return Result(
-                receipt: receipt, receiptFile: try write(receipt), next: bundle.stepsAfterLoad(target, given))
+                receipt: receipt, receiptFile: file, next: bundle.stepsAfterLoad(target, arguments),
+                warnings: keepEvidence(file, receipt, target))
         case .failure(let error):
             receipt.note(error)
             let total = progress.total.load(ordering: .relaxed)
             let left = total - min(total, progress.done.load(ordering: .relaxed))
             let free = (try? target.freeSpace()) ?? 0
-            throw LoadFailure(error, bytesLeft: left - min(left, free), receipt: Swift.Result { try write(receipt) })
+            throw LoadFailure(error, bytesLeft: left - min(left, free), receipt: Swift.Result { try write(&receipt) })
         }
     }
 
     private func load(
-        _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt
+        _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt,
+        _ given: GivenPlan?, admit: () throws -> TargetEvidence
     ) throws {
         var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
         (load.isDeep, load.freeSpace) = (isDeep, freeSpace)
@@ -87,10 +110,22 @@ package struct LoadRun: Sendable {
         }
         receipt.packs = bundle.packImages
         receipt.objects = try load.receiptObjects()
-        let plan = try load.plan(replaceTags: replaceTags)
+        let allowed = replaceTags.isEmpty ? given?.patterns ?? [] : replaceTags
+        let plan = try load.plan(replaceTags: allowed)
+        let evidence = try admit()
+        receipt.findings += evidence.findings
+        try given?.check(
+            PlanDocument(
+                plan, load, PlanDocument.Allowances(allowed, target), PlanDocument.Profile(try state.policy())),
+            at: bundle.metadata.time)
         before = target.traffic
         receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesOfRequests)
-        let carriedOut = Swift.Result { try load.carryOut(plan) { try state.accept(bundle.metadata) } }
+        let carriedOut = Swift.Result {
+            try load.carryOut(plan) {
+                try begin(bundle, target, evidence)
+                receipt.isAccepted = true
+            }
+        }
         receipt.objects = try load.receiptObjects()
         receipt.findings += load.tally.counts.findings
         try carriedOut.get()
@@ -99,25 +134,31 @@ package struct LoadRun: Sendable {
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0
     }
 
-    /// A copy never takes another receipt's place, and a place that can't be written is told before the load.
-    private func checkReceiptPlace() throws {
-        guard let receipt else { return }
-        guard try !receipt.exists() else { throw LoadError.receiptPlace(receipt.string, "it is there already") }
-        do {
-            try receipt.replaceContents(with: [])
-            try receipt.removeFile()
-        } catch {
-            throw LoadError.receiptPlace(receipt.string, "\(error)")
+    /// The plan that the command was given, with its approval. Throws `LoadError.approvalNeeded` where there is none and one is
+    /// needed.
+    private func givenPlan() throws -> GivenPlan? {
+        let needsApproval = try requiresApproval || state.policy().requireApproval
+        guard let plan else {
+            guard !needsApproval else { throw LoadError.approvalNeeded }
+            return nil
         }
+        return try GivenPlan(at: plan, state, person: person, needsApproval: needsApproval)
     }
 
-    private func write(_ receipt: Receipt) throws -> FilePath {
-        let file = try receipt.write(in: state)
+    /// Right before the first byte goes: the release counts as accepted, and the target is bound to its product.
+    private func begin(_ bundle: VerifiedBundle, _ target: any LoadTarget, _ evidence: TargetEvidence) throws {
+        try state.accept(bundle.metadata)
+        try state.bind(target.address, to: evidence.binding.union(ProductBinding([bundle.release.product])))
+    }
+
+    private func write(_ receipt: inout Receipt) throws -> FilePath {
+        receipt.previous = try state.lastReceipt()?.hex
+        let file = try receipt.write(in: state, signedBy: signer)
         // What stands in the receipt is safe now.
         let recorded = Set(receipt.counts.tags.map { Place($0.repository, $0.tag) })
         let moves = try state.notedMoves(of: receipt.target)
         try state.setNotedMoves(moves.filter { !recorded.contains($0.place) }, of: receipt.target)
-        if let copy = self.receipt { try copy.replaceContents(with: receipt.encoded) }
+        if let copy = self.receipt { try copy.replaceContents(with: file.contents(limit: DSSEEnvelope.maximumSize)) }
         return file
     }
 }
@@ -131,11 +172,22 @@ extension Receipt {
         release = bundle.metadata.targets.content.files["release.json"]?.sha256.lowercaseHex ?? ""
         root = bundle.metadata.fingerprint?.hex ?? ""
         rootVersion = bundle.metadata.root.root.header.version
+        timestampVersion = bundle.metadata.timestamp.content.header.version
+        snapshotVersion = bundle.metadata.snapshot.content.header.version
         targetsVersion = bundle.metadata.targets.content.header.version
+        let keys = bundle.metadata.root.root[.targets]
+        (threshold, keyCount) = (Int64(keys.threshold), Int64(keys.keys.count))
         signers = Array(Set(bundle.metadata.targets.signers + [bundle.sumsSigner]).map(\.hex)).sorted()
         (self.target, skippedTLSVerify) = (target.address, target.skipsTLSVerify)
         self.tool = tool
         findings = bundle.findings.map(\.description)
+    }
+
+    /// Who allowed the load, and what had expired.
+    mutating func note(_ given: GivenPlan?, _ expired: [ExpiredFile]) {
+        approval = given?.approval
+        guard let reason = given?.document.reason, !expired.isEmpty else { return }
+        expiredAccepted = ReceiptExpiry(reason: reason, files: expired.map { "\($0.file) at \($0.expires)" })
     }
 
     package mutating func note(_ error: any Error) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Cage
-internal import Files
-package import SystemPackage
 package import Trust
 
 /// What one load did, for the site's records; written whether it succeeded or not.
@@ -18,7 +16,13 @@ package struct Receipt: Sendable, Equatable {
     /// The pinned root's fingerprint, 64 hex digits.
     package var root = ""
     package var rootVersion: Int64 = 0
+    /// Versions of the metadata that was accepted; 0 in receipts of version 0.1.
+    package var (timestampVersion, snapshotVersion): (Int64, Int64) = (0, 0)
     package var targetsVersion: Int64 = 0
+    /// Whether the state has accepted it: nothing stopped the load before its first byte.
+    package var isAccepted = false
+    /// How many of the keys of targets had to sign, and how many there are; 0 in receipts of version 0.1.
+    package var (threshold, keyCount): (Int64, Int64) = (0, 0)
     /// Ids of the keys that signed the targets, and of the one that signed `SHA256SUMS`.
     package var signers: [String] = []
     /// The target's address, without credentials.
@@ -48,6 +52,14 @@ package struct Receipt: Sendable, Equatable {
     /// What the plan said and what was needed, in requests and bytes.
     package var planned = Effort()
     package var done = Effort()
+    /// SHA-256 of the file of the receipt before this one in the site's state, 64 hex digits; `nil` for the first.
+    package var previous: String?
+    package var origin = ReceiptOrigin()
+    /// Who allowed the plan, where a second person did.
+    package var approval: ReceiptApproval?
+    package var expiredAccepted: ReceiptExpiry?
+    /// What was in force of the FIPS profile, as that names it.
+    package var crypto: JSONValue?
 
     /// Requests to the target, and bytes of bodies sent.
     package struct Effort: Sendable, Equatable {
@@ -73,7 +85,10 @@ package struct Receipt: Sendable, Equatable {
                 "sha256": .string(release),
             ],
             "trust": [
-                "root": .string(root), "rootVersion": .int(rootVersion), "targetsVersion": .int(targetsVersion),
+                "root": .string(root), "rootVersion": .int(rootVersion), "timestampVersion": .int(timestampVersion),
+                "snapshotVersion": .int(snapshotVersion), "targetsVersion": .int(targetsVersion),
+                "accepted": .bool(isAccepted),
+                "threshold": .int(threshold), "keys": .int(keyCount),
                 "signers": .array(signers.map(JSONValue.string)),
             ],
             "target": .string(target), "insecureSkipTLSVerify": .bool(skippedTLSVerify),
@@ -97,15 +112,24 @@ package struct Receipt: Sendable, Equatable {
         result["packs"] = .object(packs.mapValues { .array($0.map(JSONValue.string)) })
         result["stagingLeft"] = .array(counts.stagingLeft.map(JSONValue.string))
         (result["planned"], result["done"]) = (planned.json, done.json)
+        result["origin"] = origin.json
+        if let previous { result["previous"] = .string(previous) }
+        if let approval { result["approval"] = approval.json }
+        if let expiredAccepted { result["expiredAccepted"] = expiredAccepted.json }
+        if let crypto { result["crypto"] = crypto }
         return .object(result)
     }
 
     /// The file's bytes: canonical JSON and a newline.
     package var encoded: [UInt8] { json.canonicalBytes + [UInt8(ascii: "\n")] }
 
-    /// Reads a receipt. Throws `JSONError`, also for another format.
+    /// Reads a receipt that has no envelope. Throws `JSONError`, also for another format.
     package init(parsing bytes: [UInt8]) throws {
-        let document = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: Receipt.maximumSize)))
+        try self.init(JSONCursor(try JSONValue(parsing: bytes, .document(bytes: Receipt.maximumSize))))
+    }
+
+    /// Reads a receipt's document. Throws `JSONError`, also for another format.
+    init(_ document: JSONCursor) throws {
         _ = try document["format"].int(in: Receipt.format...Receipt.format)
         let (release, trust) = (try document["release"], try document["trust"])
         (product, version) = (try release["product"].string(), try release["version"].string())
@@ -125,6 +149,7 @@ package struct Receipt: Sendable, Equatable {
         counts = try LoadTally.Counts(document)
         findings = try document["findings"].elements().map { cursor throws(JSONError) in try cursor.string() }
         try readAdditions(document)
+        try readEvidence(document, trust)
     }
 
     // Members that receipts of version 0.1 lack.
@@ -142,25 +167,22 @@ package struct Receipt: Sendable, Equatable {
         done = try document.optional("done").map { try Effort($0) } ?? Effort()
     }
 
-    /// Reads a receipt's file. Throws `StateError.noReceipt` for any other file.
-    package init(at file: FilePath) throws {
-        do {
-            try self.init(parsing: file.contents(limit: Receipt.maximumSize))
-        } catch let error as JSONError {
-            throw StateError.noReceipt(file, "\(error)")
-        }
+    // Members that came with signed receipts.
+    private mutating func readEvidence(_ document: JSONCursor, _ trust: JSONCursor) throws {
+        timestampVersion = try trust.optional("timestampVersion")?.int() ?? 0
+        snapshotVersion = try trust.optional("snapshotVersion")?.int() ?? 0
+        isAccepted = try trust.optional("accepted")?.bool() ?? (outcome == "done")
+        threshold = try trust.optional("threshold")?.int() ?? 0
+        keyCount = try trust.optional("keys")?.int() ?? 0
+        origin = try document.optional("origin").map { try ReceiptOrigin($0) } ?? ReceiptOrigin()
+        previous = try document.optional("previous")?.string()
+        approval = try document.optional("approval").map { try ReceiptApproval($0) }
+        expiredAccepted = try document.optional("expiredAccepted").map { try ReceiptExpiry($0) }
+        crypto = try document.optional("crypto")?.value
     }
 
     /// The most bytes of a receipt that is read.
     package static let maximumSize = 64 << 20
-
-    /// Writes the receipt atomically, never over another one; returns where. The state's lock is held.
-    package func write(in state: SiteState) throws -> FilePath {
-        try state.receiptsFolder.createDirectories()
-        let file = try state.receiptsFolder.unused(String(fileName.dropLast(5)), suffix: ".json")
-        try file.replaceContents(with: encoded)
-        return file
-    }
 }
 
 extension Receipt.Effort {

@@ -28,6 +28,15 @@ package struct RegistryTarget: LoadTarget {
     package var address: String { registry.endpoint.description }
     package var skipsTLSVerify: Bool { registry.options.skipTLSVerify }
 
+    package var keepsEvidence: Bool { true }
+    package var account: String? { registry.options.credentials?.username }
+
+    package func certificateDigest() throws -> String? {
+        guard registry.endpoint.scheme == .https else { return nil }
+        let shown = try CertificateChain.shown(by: registry.endpoint, registry.options)
+        return shown.first.map { Digest(of: [UInt8]($0.der)).hex }
+    }
+
     package var traffic: TargetTraffic {
         let seen = registry.traffic
         var traffic = TargetTraffic()
@@ -175,6 +184,20 @@ final class RegistrySession: TargetSession {
         } catch let error as RegistryError {
             guard case .malformed = error else { throw error }
             return false  // another size than it should have
+        }
+    }
+
+    func contents(of digest: Digest, size: Int64, in repository: String) throws -> [UInt8]? {
+        var bytes: [UInt8] = []
+        do {
+            let isThere = try connection.blob(full(repository), digest, size: size) { piece in
+                try Interruption.check()
+                unsafe piece.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+            }
+            return isThere && Digest(of: bytes) == digest ? bytes : nil
+        } catch let error as RegistryError {
+            guard case .malformed = error else { throw error }
+            return nil  // another size than it should have
         }
     }
 

@@ -31,6 +31,13 @@ extension CageStatus {
             openat2: try cursor["openat2"].bool())
     }
 
+    /// In a few words, for a receipt's line.
+    var words: String {
+        guard seccomp else { return "NONE, by this site's policy" }
+        return (["seccomp"] + (landlock.map { ["Landlock ABI \($0)"] } ?? []) + (openat2 ? ["openat2"] : []))
+            .joined(separator: ", ")
+    }
+
     /// The same for people.
     package var report: Report {
         let rows = [

@@ -2,7 +2,7 @@
 
 internal import Files
 package import SystemPackage
-internal import Trust
+package import Trust
 
 /// What a site has decided once, and no option of a command can undo.
 ///
@@ -72,7 +72,60 @@ extension SiteState {
     }
 }
 
+extension SiteState {
+    /// Turns on in this state's policy what the change turns on, in one step; returns what holds then. Nothing is ever turned off:
+    /// that takes an editor and the right to write the file.
+    ///
+    /// Throws `StateError.unreadablePolicy`, also for a change that makes the policy laxer or names another module.
+    package func tighten(
+        machineFile: FilePath = SitePolicy.machineFile, _ change: (inout SitePolicy) -> Void
+    ) throws -> SitePolicy {
+        let lock = try lock()
+        defer { withExtendedLifetime(lock) {} }
+        // a new file begins with what holds: one that said nothing of the sandbox would require it
+        let known = try SitePolicy(at: policyFile) ?? policy(machineFile: machineFile)
+        var wanted = known
+        change(&wanted)
+        // the other's word comes first where only one can stand
+        guard wanted.stricter(known) == wanted, known.stricter(wanted) == wanted else {
+            throw StateError.unreadablePolicy(policyFile, "it says otherwise already")
+        }
+        if try wanted != known || !policyFile.exists() {
+            try policyFile.replaceContents(with: wanted.json.canonicalBytes + [UInt8(ascii: "\n")])
+        }
+        return try policy(machineFile: machineFile)
+    }
+}
+
 extension SitePolicy {
+    /// The members of a policy file, each of them: what is left out would be read as its strictest or its absence.
+    package var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "fips": .bool(fips), "sandbox": .string(sandbox.rawValue), "requireApproval": .bool(requireApproval),
+        ]
+        if let fipsModule { members["fipsModule"] = .string(fipsModule.string) }
+        if let fipsCertificate { members["fipsCertificate"] = .string(fipsCertificate) }
+        return .object(members)
+    }
+
+    /// What `site policy` prints.
+    package var report: Report { Report(text: rows.aligned, json: json) }
+
+    /// For people.
+    package var rows: [(String, String)] {
+        var rows = [
+            (
+                "approval",
+                requireApproval ? "required: a load needs a plan that a second person has signed" : "not required"
+            ),
+            ("fips", fips ? "required" : "not required"),
+            ("sandbox", sandbox == .required ? "required" : "none, as the policy says"),
+        ]
+        if let fipsModule { rows.append(("fips module", fipsModule.string)) }
+        if let fipsCertificate { rows.append(("fips certificate", fipsCertificate)) }
+        return rows
+    }
+
     /// `nil` where there is no file.
     fileprivate init?(at file: FilePath) throws {
         guard try file.exists() else { return nil }

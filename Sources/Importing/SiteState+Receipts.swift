@@ -1,35 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Files
+package import OCI
 package import SystemPackage
-internal import Trust
+package import Trust
+
+/// A receipt that is kept, with what proves it.
+package struct KeptReceipt: Sendable {
+    package let receipt: Receipt
+    package let file: FilePath
+    package let proof: ReceiptFile.Proof
+    /// SHA-256 of the file.
+    package let digest: Digest
+}
 
 // Receipts as people look for them, whatever they were loaded into.
 extension SiteState {
-    /// The receipts that are kept, the newest first, and what is wrong with those that can't be read. Throws `FileError`.
-    package func receipts() throws -> (readable: [(receipt: Receipt, file: FilePath)], faults: [String]) {
+    /// The receipts that are kept, the newest first, and what is wrong with those that can't be read or believed. Throws
+    /// `FileError`.
+    package func receipts() throws -> (readable: [KeptReceipt], faults: [String]) {
         guard try receiptsFolder.exists() else { return ([], []) }
-        var readable: [(receipt: Receipt, file: FilePath)] = []
+        let keys = try receiptKeys()
+        var readable: [KeptReceipt] = []
         var faults: [String] = []
         for entry in try receiptsFolder.entries().sorted().reversed() where entry.hasSuffix(".json") {
-            let file = receiptsFolder.appending(entry)
             do {
-                readable.append((try Receipt(at: file), file))
+                readable.append(try keptReceipt(receiptsFolder.appending(entry), keys))
             } catch let error as StateError {
+                faults.append("\(error)")
+            } catch let error as SiteError {
                 faults.append("\(error)")
             }
         }
         return (readable, faults)
     }
 
+    /// The keys whose signatures prove receipts here: the site's.
+    package func receiptKeys() throws -> [TrustKey] { try siteKey().map { [$0.key] } ?? [] }
+
+    /// What those keys are called.
+    package func receiptKeyNames() throws -> [KeyID: String] {
+        try siteKey().map { [$0.key.id: "the key of \($0.name)"] } ?? [:]
+    }
+
+    /// Reads the receipt of a load, and checks its signature where it has one of the site's key. Throws
+    /// `StateError.noReceipt`, and `SiteError.untrusted` for a signature that doesn't hold.
+    package func keptReceipt(_ file: FilePath) throws -> KeptReceipt { try keptReceipt(file, receiptKeys()) }
+
+    private func keptReceipt(_ path: FilePath, _ keys: [TrustKey]) throws -> KeptReceipt {
+        let file = try ReceiptFile(at: path)
+        guard case .load(let receipt) = file.content else {
+            throw StateError.noReceipt(path, "it is the record of an undo")
+        }
+        return KeptReceipt(receipt: receipt, file: path, proof: try file.proof(by: keys), digest: file.digest)
+    }
+
     /// The receipt that a user means: a file, or the newest of a release, by `version` or `product-version`, whatever its
     /// target and outcome; the newest at all where `name` is `nil`.
     ///
-    /// Throws `StateError.noReceipts` and `noReceipt`.
-    package func receipt(_ name: String?) throws -> (receipt: Receipt, file: FilePath) {
-        if let name, try FilePath(name).statusIfPresent()?.isRegular == true {
-            return (try Receipt(at: FilePath(name)), FilePath(name))
-        }
+    /// Throws `StateError.noReceipts` and `noReceipt`, and `SiteError.untrusted`.
+    package func receipt(_ name: String?) throws -> KeptReceipt {
+        if let name, try FilePath(name).statusIfPresent()?.isRegular == true { return try keptReceipt(FilePath(name)) }
         let known = try receipts().readable
         guard let found = known.first(where: { name == nil || $0.receipt.names.contains(name ?? "") }) else {
             throw StateError.noReceipts(name, receiptsFolder, known: Set(known.map(\.receipt.names[1])).sorted())
@@ -40,20 +71,37 @@ extension SiteState {
     /// What `receipt list` prints; `words`: `--state` and its folder, or nothing.
     package func receiptListing(_ words: [String]) throws -> Report {
         let (receipts, faults) = try receipts()
-        let rows = receipts.map { [$0.receipt.finished, $0.receipt.names[1], $0.receipt.outcome, $0.receipt.target] }
+        let rows = receipts.map { kept in
+            let receipt = kept.receipt
+            return [receipt.finished, receipt.names[1], receipt.outcome, kept.proof.shortText, receipt.target]
+        }
+        let isUnproven = receipts.contains { $0.proof == .unsigned }
+        let warning = "receipts that are not signed prove nothing; site init makes the key that signs those to come"
         let show = ["dray-import", "receipt", "show", "RELEASE"] + words
         return Report(
             text: rows.isEmpty ? "no load has left a receipt in \(receiptsFolder)" : rows.columns,
             json: .array(
-                receipts.map { receipt, file in
-                    [
-                        "file": .string(file.string), "product": .string(receipt.product),
+                receipts.map { kept in
+                    let receipt = kept.receipt
+                    return [
+                        "file": .string(kept.file.string), "signature": .string(kept.proof.word),
+                        "product": .string(receipt.product),
                         "version": .string(receipt.version), "target": .string(receipt.target),
                         "outcome": .string(receipt.outcome), "finished": .string(receipt.finished),
                     ]
-                }), warnings: faults,
+                }), warnings: faults + (isUnproven ? [warning] : []),
             next: rows.isEmpty
                 ? [] : ["# put one of these releases, or a receipt's file, for RELEASE:", show.shellLine])
+    }
+}
+
+extension ReceiptFile.Proof {
+    fileprivate var shortText: String {
+        switch self {
+        case .unsigned: "not signed"
+        case .signed: "signed"
+        case .unknownKey: "unknown key"
+        }
     }
 }
 
@@ -82,10 +130,8 @@ extension SiteState {
     /// address; the newest at all where `name` is `nil`. A receipt of a load that ended well comes before others.
     ///
     /// Throws `StateError.noSuchRelease` and `noReceipt`.
-    package func receipt(_ name: String?, at address: String) throws -> (receipt: Receipt, file: FilePath) {
-        if let name, try FilePath(name).statusIfPresent()?.isRegular == true {
-            return (try Receipt(at: FilePath(name)), FilePath(name))
-        }
+    package func receipt(_ name: String?, at address: String) throws -> KeptReceipt {
+        if let name, try FilePath(name).statusIfPresent()?.isRegular == true { return try keptReceipt(FilePath(name)) }
         let all = try receipts().readable
         let names = { (receipt: Receipt) in [receipt.version, "\(receipt.product)-\(receipt.version)"] }
         let here = all.filter { entry in
@@ -105,7 +151,7 @@ extension SiteState {
         let names = try receiptsFolder.entries()
         let undone = Set(try names.filter { $0.hasSuffix(".undo") }.compactMap(undone))
         return try names.filter { $0.hasSuffix(".json") }.sorted().compactMap { name in
-            let other = try Receipt(at: receiptsFolder.appending(name))
+            let other = try keptReceipt(receiptsFolder.appending(name)).receipt
             guard other.target == receipt.target, other.release != receipt.release, other.outcome == "done" else {
                 return nil
             }
@@ -115,13 +161,12 @@ extension SiteState {
 
     /// The release and time of a load that this record says was undone.
     private func undone(_ name: String) throws -> String? {
-        let file = receiptsFolder.appending(name)
-        do {
-            let limit = Receipt.maximumSize
-            let record = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
-            return try record["release"].string() + record["finished"].string()
-        } catch let error as JSONError {
-            throw StateError.unreadable(file, "\(error)")
+        let path = receiptsFolder.appending(name)
+        let file = try ReceiptFile(at: path)
+        _ = try file.proof(by: receiptKeys())
+        guard case .undo(let record) = file.content else {
+            throw StateError.noReceipt(path, "it is the receipt of a load, under the name of an undo")
         }
+        return record.release + record.finished
     }
 }

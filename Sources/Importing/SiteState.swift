@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import BundleFormat
+internal import BundleFormat
 package import Files
 package import OCI
 package import SystemPackage
@@ -15,7 +15,7 @@ package struct SiteState: Sendable {
     package init(_ path: FilePath) { self.path = path }
 
     private var rootsFolder: FilePath { path.appending("roots") }
-    private var acceptedFolder: FilePath { path.appending("accepted") }
+    var acceptedFolder: FilePath { path.appending("accepted") }
     /// Where receipts are kept.
     package var receiptsFolder: FilePath { path.appending("receipts") }
 
@@ -39,14 +39,6 @@ package struct SiteState: Sendable {
             chains[fingerprint] = chain
         }
         return chains
-    }
-
-    /// What verification starts from. Throws `TrustError` for stored roots that don't follow one another.
-    package func pinnedRoots() throws -> PinnedRoots {
-        try PinnedRoots(
-            try roots().sorted { $0.key < $1.key }.map { fingerprint, roots in
-                PinnedRoots.Chain(roots: roots, accepted: try accepted(fingerprint))
-            })
     }
 
     private func chain(in folder: FilePath) throws -> [[UInt8]] {
@@ -77,7 +69,7 @@ package struct SiteState: Sendable {
         return true
     }
 
-    /// Keeps the later roots of a chain that a verification has walked.
+    /// Keeps the later roots of a chain that a verification has walked, in order: a stop in between leaves a shorter chain.
     package func keepRoots(of metadata: TrustedMetadata) throws {
         guard let fingerprint = metadata.fingerprint else { return }
         let folder = rootsFolder.appending(fingerprint.hex)
@@ -86,47 +78,6 @@ package struct SiteState: Sendable {
             let file = folder.appending(Role.root.fileName(version: version))
             if try !file.exists() { try file.replaceContents(with: bytes) }
         }
-    }
-
-    /// The metadata accepted last under a root, or `nil`.
-    package func accepted(_ fingerprint: Digest) throws -> PinnedRoots.AcceptedMetadata? {
-        let file = acceptedFolder.appending("\(fingerprint.hex).json")
-        guard try file.exists() else { return nil }
-        let limit = 4 * Role.targets.byteLimit
-        do {
-            let bytes = try file.contents(limit: limit)
-            let cursor = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: limit)))
-            return PinnedRoots.AcceptedMetadata(
-                timestamp: Array(try cursor["timestamp"].string().utf8),
-                snapshot: Array(try cursor["snapshot"].string().utf8),
-                targets: Array(try cursor["targets"].string().utf8))
-        } catch let error as JSONError {
-            throw StateError.unreadable(file, "\(error)")
-        }
-    }
-
-    /// Moves the accepted metadata forward, all three files as one; never back to an older version.
-    package func accept(_ metadata: TrustedMetadata) throws {
-        guard let fingerprint = metadata.fingerprint else { return }
-        try acceptedFolder.createDirectories()
-        if let known = try accepted(fingerprint) {
-            let version = try known.targetsVersion()
-            guard metadata.targets.content.header.version > version else { return }
-        }
-        let document: JSONValue = .object([
-            "timestamp": .string(String(decoding: metadata.timestamp.bytes, as: UTF8.self)),
-            "snapshot": .string(String(decoding: metadata.snapshot.bytes, as: UTF8.self)),
-            "targets": .string(String(decoding: metadata.targets.bytes, as: UTF8.self)),
-        ])
-        try acceptedFolder.appending("\(fingerprint.hex).json").replaceContents(with: document.canonicalBytes)
-    }
-}
-
-extension PinnedRoots.AcceptedMetadata {
-    /// The version of targets that were verified when they were stored.
-    fileprivate func targetsVersion() throws -> Int64 {
-        let limits = JSONLimits.metadata(bytes: Role.targets.byteLimit)
-        return try JSONCursor(JSONValue(parsing: targets, limits))["signed"]["version"].int()
     }
 }
 
@@ -150,6 +101,8 @@ package enum StateError: Error, Equatable {
     case noReceipts(String?, FilePath, known: [String])
     /// A file that was given as a receipt and is none.
     case noReceipt(FilePath, String)
+    /// No root is trusted for this product; those that are.
+    case unknownProduct(String, trusted: [String])
 }
 
 extension StateError: ClassifiedError {
@@ -159,7 +112,7 @@ extension StateError: ClassifiedError {
         case .unreadable: .failed
         case .productKnown, .unreadablePolicy: .refused
         case .noReceipt: .damaged
-        case .noSuchRelease, .noReceipts: .usage
+        case .noSuchRelease, .noReceipts, .unknownProduct: .usage
         }
     }
 
@@ -170,6 +123,10 @@ extension StateError: ClassifiedError {
                 + "with the fingerprint from paper"
         case .unreadable(let file, let why):
             "\(file) can't be read (\(why)); bring it back from a backup, or remove it: the next load writes it anew"
+        case .unknownProduct(let product, let trusted):
+            "no root is trusted here for \(product.printable); "
+                + (trusted.isEmpty ? "no product is" : "those are: \(trusted.joined(separator: ", "))")
+                + ". Trust its root first: dray-import trust add MEDIA"
         case .unreadablePolicy(let file, let why):
             "\(file) is no policy (\(why)); correct it, the rules are in docs/trust.md: nothing is done without it"
         case .productKnown(let product, let known, let folder):

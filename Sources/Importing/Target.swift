@@ -11,6 +11,12 @@ package protocol LoadTarget: Sendable {
     var address: String { get }
     /// Whether certificates of the target are taken unseen.
     var skipsTLSVerify: Bool { get }
+    /// The user name that the target is logged in to with; `nil` where there is none. Never a password or token.
+    var account: String? { get }
+    /// SHA-256 of the certificate that the target shows now, 64 hex digits; `nil` where it shows none. Throws `RegistryError`.
+    func certificateDigest() throws -> String?
+    /// Whether the target takes the artifact that keeps a site's receipts (`SiteArtifact`).
+    var keepsEvidence: Bool { get }
     /// What was learned about it and what went there, for the next load and for the receipt.
     var traffic: TargetTraffic { get }
     /// Keeps what was learned about the target for later runs.
@@ -30,6 +36,9 @@ package protocol LoadTarget: Sendable {
 extension LoadTarget {
     package var traffic: TargetTraffic { TargetTraffic() }
     package func remember(in state: SiteState) {}
+    package var account: String? { nil }
+    package func certificateDigest() -> String? { nil }
+    package var keepsEvidence: Bool { false }
     package func freeSpace() -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 
@@ -78,6 +87,9 @@ package protocol TargetSession: AnyObject {
     func has(_ blob: LoadPlan.BlobStep) throws -> Bool
     /// Whether the repository gives the blob's bytes back as they were.
     func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool
+    /// The bytes of a blob of this size, which have its digest; `nil` where it isn't there or isn't that. Memory for all of it is
+    /// taken: the caller has bounded the size.
+    func contents(of digest: Digest, size: Int64, in repository: String) throws -> [UInt8]?
     /// Stores a blob that isn't there; `body` gives its bytes from an offset on, anew each time it is called.
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome
     /// Stores a manifest under a tag or its digest. Returns whether the target keeps the list of its subject's referrers.
@@ -95,6 +107,7 @@ package protocol TargetSession: AnyObject {
 
 extension TargetSession {
     package var namesDigests: Bool? { nil }
+    package func contents(of digest: Digest, size: Int64, in repository: String) -> [UInt8]? { nil }
 }
 
 /// What a plan wants to know of a target beside its content.

@@ -38,14 +38,16 @@ extension Undo {
             failure: refused?.isEmpty == false ? .failed : lost.isEmpty ? nil : .incomplete)
     }
 
-    /// Keeps what was undone beside the receipts. The state's lock is held.
-    package func record(_ report: Report, receipt: Receipt, at time: UTCTime, in state: SiteState) throws -> FilePath {
-        let stamp = time.description.filter { $0.isNumber || $0 == "T" || $0 == "Z" }
-        let name = "\(stamp)-undo-\(receipt.product)-\(receipt.version)"
-        try state.receiptsFolder.createDirectories()
-        let file = try state.receiptsFolder.unused(name, suffix: ".undo")
-        try file.replaceContents(with: report.json.canonicalBytes + [UInt8(ascii: "\n")])
-        return file
+    /// Keeps what was undone beside the receipts, in their chain. The state's lock is held.
+    package func record(
+        _ report: Report, receipt: Receipt, at time: UTCTime, in state: SiteState, signedBy signer: SiteSigner? = nil,
+        tool: String, person: String? = nil
+    ) throws -> FilePath {
+        var origin = ReceiptOrigin.here(person: person)
+        origin.account = target.account
+        let record = UndoRecord(
+            report.json, receipt, at: time, tool: tool, origin: origin, previous: try state.lastReceipt()?.hex)
+        return try record.write(in: state, signedBy: signer)
     }
 }
 

@@ -52,6 +52,12 @@ struct BundlePublisher {
         }
     }
 
+    /// Copies a FIPS module to where `dray-import crypto install --from` looks for it.
+    mutating func copyFIPSModule(_ module: FilePath) throws {
+        try folder.appending("kit/fips").createDirectories()
+        try write("kit/fips/fips.so", module.contents(limit: FIPSConfiguration.moduleLimit))
+    }
+
     /// Publishes the next metadata, then writes `trust/`, the sums with their signature, and the copies.
     mutating func sign(
         with trust: inout TrustFolder, keys: [PrivateKey], issued: UTCTime, expires: UTCTime

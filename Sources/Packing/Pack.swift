@@ -189,6 +189,7 @@ private struct Packer {
         try publisher.write("README-VERIFY.txt", PackageResources.README_VERIFY_txt)
         try publisher.write("rescue.py", PackageResources.rescue_py)
         if let kit = options.kit { try publisher.copyKit(kit) }
+        if let module = options.fipsModule { try publisher.copyFIPSModule(module) }
         let expires = release.supportEnd.flatMap(UTCTime.endOfDay) ?? now.adding(days: 548)
         return try publisher.sign(with: &trust, keys: keys, issued: now, expires: expires)
     }

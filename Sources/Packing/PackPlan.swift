@@ -24,6 +24,8 @@ package struct PackOptions: Sendable {
     /// Where journals are kept.
     package var state: FilePath
     package var kit: FilePath?
+    /// A FIPS module that travels with the kit, as a signed file of its own.
+    package var fipsModule: FilePath?
     /// Begin anew where an interrupted run can't be gone on with.
     package var restart = false
     package var threads = 2

@@ -139,6 +139,11 @@ extension EasyHandle {
 
     private func setTLS(_ options: RegistryOptions, _ request: Request) {
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let rules = options.tls {
+            set(CURLOPT_SSL_EC_CURVES, rules.curves)
+            set(CURLOPT_SSL_CIPHER_LIST, rules.suites12)
+            set(CURLOPT_TLS13_CIPHERS, rules.suites13)
+        }
         if let file = request.isOurs ? options.caCertificate : options.tokenHostCertificate {
             set(CURLOPT_CAINFO, file)
             unsafe dray_curl_set_string(curl, CURLOPT_CAPATH, nil)  // the system's authorities don't count then

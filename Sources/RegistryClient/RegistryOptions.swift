@@ -23,6 +23,22 @@ extension Credentials: CustomStringConvertible, CustomDebugStringConvertible, Cu
     package var customMirror: Mirror { Mirror(self, children: ["username": username]) }
 }
 
+/// Which algorithms TLS may use, by OpenSSL's names. A server that has none of them is not spoken to.
+package struct TLSRules: Sendable, Equatable {
+    /// Groups for the key exchange, the preferred one first (SSL_CTX_set1_curves_list(3)).
+    package var curves: String
+    /// Suites of TLS 1.2 and of TLS 1.3 (openssl-ciphers(1)).
+    package var suites12: String
+    package var suites13: String
+
+    /// What the FIPS profile allows: ECDHE on P-384 and P-256, AES-GCM.
+    package static let fips = TLSRules(
+        curves: "P-384:P-256",
+        suites12: "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+            + "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
+        suites13: "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256")
+}
+
 /// How one registry is spoken to.
 package struct RegistryOptions: Sendable {
     /// PEM file with the only authorities to trust for the registry's host; `nil` for those of the system.
@@ -40,6 +56,8 @@ package struct RegistryOptions: Sendable {
     package var tokenHosts: [String] = []
     /// Accepts any certificate for any host.
     package var skipTLSVerify = false
+    /// What TLS may use; `nil` for libcurl's and libcrypto's choice, TLS 1.2 or newer in any case.
+    package var tls: TLSRules?
     /// Allows credentials over `http:` to another machine.
     package var plainHTTP = false
     package var retry = RetryPolicy()

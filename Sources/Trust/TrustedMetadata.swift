@@ -17,15 +17,8 @@ package struct Verified<Content: RoleMetadata>: Sendable {
         self.bytes = bytes
     }
 
-    fileprivate func checkExpiry(_ time: UTCTime) throws(TrustError) {
-        try content.checkExpiry(time)
-    }
-}
-
-extension RoleMetadata {
-    /// Throws from the second on that `expires` names (TUF section 5.3.10).
-    fileprivate func checkExpiry(_ time: UTCTime) throws(TrustError) {
-        guard time < header.expires else { throw .expired(file: fileName, at: header.expires, now: time) }
+    fileprivate func checkExpiry(_ time: UTCTime, _ rule: ExpiryRule) throws(TrustError) {
+        try content.checkExpiry(time, rule)
     }
 }
 
@@ -68,10 +61,11 @@ extension TrustedRoot {
     /// Checks the timestamp, after the whole chain of roots was added: also throws when the newest root has expired.
     ///
     /// A clock that is behind what was signed is taken for that time. With `accepted` files nothing older than them passes.
+    /// `expiry` holds for this file and those after it.
     package func verified(
-        timestamp bytes: [UInt8], now: UTCTime, since accepted: AcceptedFiles? = nil
+        timestamp bytes: [UInt8], now: UTCTime, since accepted: AcceptedFiles? = nil, expiry: ExpiryRule = .refuse
     ) throws(TrustError) -> TrustedTimestamp {
-        try root.checkExpiry(time(now))
+        try root.checkExpiry(time(now), expiry)
         let timestamp = try Verified(bytes, by: self, file: "timestamp.json", dialect.timestamp)
         let previous = accepted.map { Accepted($0, root: self) }
         if let old = previous?.timestamp {
@@ -83,8 +77,8 @@ extension TrustedRoot {
             }
         }
         let time = max(time(now), timestamp.content.header.issued)
-        try timestamp.checkExpiry(time)
-        return TrustedTimestamp(root: self, timestamp: timestamp, time: time, accepted: previous)
+        try timestamp.checkExpiry(time, expiry)
+        return TrustedTimestamp(root: self, timestamp: timestamp, time: time, expiry: expiry, accepted: previous)
     }
 }
 
@@ -103,6 +97,7 @@ package struct TrustedTimestamp: Sendable {
     fileprivate let root: TrustedRoot
     package let timestamp: Verified<Timestamp>
     fileprivate let time: UTCTime
+    fileprivate let expiry: ExpiryRule
     fileprivate let accepted: Accepted?
 
     /// The name in `trust/` of the snapshot to read, at most `Role.snapshot.byteLimit` bytes.
@@ -119,7 +114,7 @@ package struct TrustedTimestamp: Sendable {
             try snapshot.content.checkLinks(notOlderThan: old.content, file: snapshotName)
         }
         let time = max(time, snapshot.content.header.issued)
-        try snapshot.checkExpiry(time)
+        try snapshot.checkExpiry(time, expiry)
         return TrustedSnapshot(timestamp: self, snapshot: snapshot, time: time)
     }
 }
@@ -170,10 +165,11 @@ package struct TrustedSnapshot: Sendable {
             throw .otherProduct(file: targetsName, expected: root.root.product, found: found)
         }
         let time = max(time, targets.content.header.issued)
-        try root.root.checkExpiry(time)
-        try timestamp.timestamp.checkExpiry(time)
-        try snapshot.checkExpiry(time)
-        try targets.checkExpiry(time)
+        let expiry = timestamp.expiry
+        try root.root.checkExpiry(time, expiry)
+        try timestamp.timestamp.checkExpiry(time, expiry)
+        try snapshot.checkExpiry(time, expiry)
+        try targets.checkExpiry(time, expiry)
         return TrustedMetadata(
             root: root, timestamp: timestamp.timestamp, snapshot: snapshot, targets: targets, time: time)
     }
@@ -187,6 +183,13 @@ package struct TrustedMetadata: Sendable {
     package let targets: Verified<Targets>
     /// The time that expiry was judged by: the clock's, or later when something was signed later.
     package let time: UTCTime
+    /// The files whose time was over then, in the order of verification; empty unless the rule was `ExpiryRule.report`.
+    package var expired: [ExpiredFile] {
+        [
+            root.root.expired(at: time), timestamp.content.expired(at: time), snapshot.content.expired(at: time),
+            targets.content.expired(at: time),
+        ].compactMap(\.self)
+    }
 
     fileprivate init(
         root: TrustedRoot, timestamp: Verified<Timestamp>, snapshot: Verified<Snapshot>, targets: Verified<Targets>,

@@ -75,7 +75,7 @@ struct CertificateAdvice {
 
     /// What the registry shows; nothing where it can't be asked any more, which is not what failed.
     private var chain: [ShownCertificate] {
-        var options = RegistryOptions()
+        var options = RegistryOptions.ofSite
         options.proxy = proxy
         options.retry.attempts = 1
         options.isCancelled = { Interruption.isRequested }

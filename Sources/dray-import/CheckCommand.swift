@@ -32,11 +32,13 @@ struct CheckCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         let place = try target.target(state.site)
-        let (receipt, file) = try state.site.receipt(release, at: place.address)
-        var check = Check(receipt, at: place, jobs: target.jobs)
+        let kept = try state.site.receipt(release, at: place.address)
+        var check = Check(kept.receipt, at: place, jobs: target.jobs)
         check.isDeep = deep
         let given = (target.words + state.words).shellLine
-        return Outcome(try check.run(progress).report(check, receipt: file.string, given: given))
+        var outcome = Outcome(try check.run(progress).report(check, receipt: kept.file.string, given: given))
+        outcome.warnings += [kept.proof.warning(kept.file)].compactMap(\.self)
+        return outcome
     }
 }
 
@@ -57,11 +59,15 @@ struct UndoCommand: Command {
     @OptionGroup var state: StateOptions
     @OptionGroup var target: TargetOptions
     @Flag(help: "Carry it out.") var apply = false
+    @OptionGroup var person: PersonOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
         try receipt.mustExist(as: "the receipt")
-        let receipt = try Receipt(at: FilePath(receipt))
+        let kept = try state.site.keptReceipt(FilePath(receipt))
+        let receipt = kept.receipt
+        let signer = try apply ? siteKey.signer(of: state.site) : nil
         let place = try target.target(state.site)
         guard !place.address.hasPrefix("oci:") else {
             throw UsageError("undo is for registries; a layout folder is a copy: remove it")
@@ -76,11 +82,19 @@ struct UndoCommand: Command {
             receipt, others: state.site.otherReceipts(than: receipt),
             staging: state.site.stagingTags(of: place.address),
             at: place, jobs: target.jobs, progress: progress)
-        let again = ["dray-import", "undo", self.receipt] + target.words + state.words + ["--apply"]
-        guard apply else { return Outcome(undo.report(receipt, refused: nil, again: again.shellLine)) }
+        let again = ["dray-import", "undo", self.receipt] + target.words + state.words + siteKey.words + ["--apply"]
+        let warnings = [kept.proof.warning(kept.file)].compactMap(\.self)
+        guard apply else {
+            var report = undo.report(receipt, refused: nil, again: again.shellLine)
+            report.warnings += warnings
+            return Outcome(report)
+        }
         let report = undo.report(receipt, refused: try undo.carryOut(progress), again: again.shellLine)
-        let file = try undo.record(report, receipt: receipt, at: .now, in: state.site)
+        let file = try undo.record(
+            report, receipt: receipt, at: .now, in: state.site, signedBy: signer, tool: "dray-import \(toolVersion)",
+            person: person.operator)
         var outcome = Outcome(report)
+        outcome.warnings += warnings
         outcome.text.appendRow("record", file.string)
         return outcome
     }

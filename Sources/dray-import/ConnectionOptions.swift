@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import CommandLineSupport
+import Cryptography
 import Files
 import FoundationEssentials
 import Glibc
@@ -90,7 +91,7 @@ struct ConnectionOptions: ParsableArguments {
             ("--docker-config", access.dockerConfig),
         ]
         for (option, file) in files { try file?.mustExist(as: option) }
-        var options = RegistryOptions()
+        var options = RegistryOptions.ofSite
         options.caCertificate = access.caCertificate
         options.tokenHostCertificate = access.pinsRegistry ? nil : access.caCertificate
         (options.clientCertificate, options.clientKey) = (access.clientCertificate, access.clientKey)
@@ -152,5 +153,14 @@ extension String {
     func firstLine() throws -> String {
         let text = String(decoding: try FilePath(self).contents(limit: 64 << 10), as: UTF8.self)
         return String(text.prefix { $0 != "\n" && $0 != "\r\n" })
+    }
+}
+
+extension RegistryOptions {
+    /// The options that every connection begins with: where a FIPS module is in force, TLS uses what it allows.
+    static var ofSite: RegistryOptions {
+        var options = RegistryOptions()
+        if LibCrypto.fipsModule != nil { options.tls = .fips }
+        return options
     }
 }

@@ -3,7 +3,10 @@
 import ArgumentParser
 import Cage
 import CommandLineSupport
+import Files
 import Glibc
+import Importing
+import SystemPackage
 
 /// `dray-import`, the importer: runs where there is no network, and travels in the kit.
 @main
@@ -24,13 +27,17 @@ struct DrayImport: ParsableCommand {
         subcommands: [
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
-            InventoryCommand.self, TargetCommand.self, SyncCommand.self,
-            SandboxCommand.self,
+            InventoryCommand.self, TargetCommand.self, SyncCommand.self, SandboxCommand.self, CryptoCommand.self,
+            SiteCommand.self, ApproveCommand.self, HistoryCommand.self,
         ])
 
     static func main() {
         // Before anything else makes a thread or reads an option.
         if let code = CagedProcess.runIfAsked() { Glibc._exit(code) }
-        Glibc.exit(runCommand(DrayImport.self))
+        Glibc.exit(
+            runCommand(DrayImport.self) { fips, state in
+                let folder = state.map { FilePath($0) } ?? StateFolder.standard()
+                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(folder))
+            })
     }
 }

@@ -5,6 +5,7 @@ import CommandLineSupport
 import Files
 import Importing
 import RegistryClient
+import Trust
 
 /// An error with what only the command knows: options that the next command needs.
 struct ExplainedError: ReceiptedError {
@@ -79,11 +80,11 @@ extension SyncCommand {
 }
 
 extension PlanCommand {
-    func explained(_ error: any Error) -> any Error { target.explained(error, media.state) }
+    func explained(_ error: any Error) -> any Error { target.explained(error, media) }
 }
 
 extension LoadCommand {
-    func explained(_ error: any Error) -> any Error { target.explained(error, media.state) }
+    func explained(_ error: any Error) -> any Error { target.explained(error, media) }
 }
 
 extension CheckCommand {
@@ -99,6 +100,15 @@ extension InventoryCommand {
 }
 
 extension TargetOptions {
+    /// The error of a command that takes a release from media: what to do about one that has expired.
+    fileprivate func explained(_ error: any Error, _ media: MediaOptions) -> any Error {
+        guard let error = error as? TrustError, error.meaning == .expired else { return explained(error, media.state) }
+        return ExplainedError(
+            error, "\(error). Where it is needed all the same, two people can accept it; put why for REASON:",
+            command: ["dray-import", "plan"] + media.words + words
+                + ["--accept-expired", "--reason", "REASON", "--out", "plan.json"])
+    }
+
     /// The error of a command with a target.
     fileprivate func explained(_ error: any Error, _ state: StateOptions) -> any Error {
         switch error {

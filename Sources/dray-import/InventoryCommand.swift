@@ -15,7 +15,8 @@ struct InventoryCommand: Command {
         discussion: """
             Lists repositories below the target's base path, their tags, and every manifest with the digests and sizes of \
             what it names, as JSON lines. Asks for lists and manifests only and changes nothing. The file holds no \
-            credentials and no content; it appears under its name when it is whole.
+            credentials and no content; it appears under its name when it is whole. A site key (site init) signs it: the \
+            signature is beside it, as NAME.sig.json. What the site keeps in dray/site is left out.
 
             \(exitCodeHelp([.registryRefused, .noSpace]))
             """)
@@ -26,6 +27,7 @@ struct InventoryCommand: Command {
         completion: .file())
     var out: String
     @OptionGroup var state: StateOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
@@ -33,6 +35,18 @@ struct InventoryCommand: Command {
         let target = try target.target(state.site)
         var inventory = Inventory(of: target, tool: "dray-import \(toolVersion)")
         inventory.jobs = self.target.jobs
-        return Outcome(try inventory.write(to: FilePath(out), now: .now, progress: progress))
+        let signer = try siteKey.signer(of: state.site)
+        var report = try inventory.write(to: FilePath(out), now: .now, progress: progress)
+        if let signer {
+            let file = try Inventory.sign(FilePath(out), by: signer, at: .now)
+            report.text.appendRow("signature", file.string)
+            report.next = [
+                "# carry both files, \(out.shellWord) and its signature, to the people who pack the releases"
+            ]
+        } else {
+            report.warnings.append(
+                "the inventory is not signed, and nothing proves it: dray-import site init makes the key")
+        }
+        return Outcome(report)
     }
 }

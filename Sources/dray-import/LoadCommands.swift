@@ -11,7 +11,10 @@ struct PlanCommand: Command {
         commandName: "plan",
         abstract: "Say what load would send and which tags it would set; change nothing.",
         discussion: """
-            Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with.
+            Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with. With \
+            --out the plan goes into a file as well, for a second person to sign (dray-import approve); load --plan then does \
+            that and nothing else. What has expired is refused (11) unless --accept-expired and --reason say why it is needed \
+            all the same, and such a plan must be signed.
 
             \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .registryRefused, .noSpace]))
             """)
@@ -19,16 +22,34 @@ struct PlanCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @Option(
+        help: ArgumentHelp("Write the plan here too, where no file is yet.", valueName: "file"), completion: .file())
+    var out: String?
+    @Flag(help: "Plan although the metadata has expired; needs --reason and --out.") var acceptExpired = false
+    @Option(help: ArgumentHelp("Why it is needed all the same; plan and receipt say it.", valueName: "text"))
+    var reason: String?
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard acceptExpired == (reason != nil), !acceptExpired || out != nil else {
+            throw ValidationError("--accept-expired, --reason and --out belong together")
+        }
+        guard reason.map(PlanDocument.isReason) ?? true else {
+            throw ValidationError("--reason takes a text of up to \(PlanDocument.longestReason) bytes")
+        }
+        guard out != "" else { throw ValidationError("--out needs a file's name") }
+    }
 
     func perform(_ progress: Progress) throws -> Outcome {
         let target = try target.target(media.state.site)
-        let bundle = try media.verified()
-        var load = try Load(bundle, to: target, state: media.state.site, jobs: self.target.jobs, progress: progress)
-        load.freeSpace = leave.freeSpace?.bytes
-        let plan = try load.plan(replaceTags: leave.patterns)
+        var run = PlanRun(state: media.state.site, tool: "dray-import \(toolVersion)")
+        (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
+        (run.freeSpace, run.reason, run.out) = (leave.freeSpace?.bytes, reason, out.map { FilePath($0) })
         let given = GivenArguments(media: media.words, target: self.target.words + leave.words)
-        return Outcome(try plan.report(load, missing: try load.missingVolumes(plan), given: given))
+        let unverified = try media.unverified()
+        return try media.sayingHowToTrust { [run] in
+            Outcome(try run.run(unverified, to: target, given: given, progress: progress))
+        }
     }
 }
 
@@ -68,7 +89,8 @@ struct LoadCommand: Command {
             Verifies, then sends what the target hasn't: blobs, manifests, and at the end the tags: images, then packs, then \
             bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. A tag \
             that exists with other content is refused (14) unless --replace-tags or the signed release allows it. A receipt is \
-            written whatever the end. Files that are delivered as files are not loaded: see extract.
+            written whatever the end. Files that are delivered as files are not loaded: see extract. With --plan only what that \
+            file says is done, with what it allows; anything that differs is refused (14).
 
             \(exitCodeHelp(
                 [.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .registryRefused, .noSpace]))
@@ -81,20 +103,35 @@ struct LoadCommand: Command {
     var readBack = ReadBackDepth.head
     @Option(help: ArgumentHelp("Write the receipt here too.", valueName: "file"), completion: .file())
     var receipt: String?
+    @Option(
+        help: ArgumentHelp(
+            "Do what this plan says and nothing else (see plan --out); its approval is FILE.approval.json.",
+            valueName: "file"),
+        completion: .file())
+    var plan: String?
+    @Flag(help: "Refuse unless an approver of this site has signed the plan.") var requireApproval = false
+    @OptionGroup var person: PersonOptions
+    @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
+        if let plan { try plan.mustExist(as: "the plan") }
         let target = try target.target(media.state.site)
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
+        (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
+        (run.plan, run.requiresApproval) = (plan.map { FilePath($0) }, requireApproval)
         let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()
         let result = try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
         }
-        var report = result.receipt.report(file: result.receiptFile)
+        let kept = try media.state.site.keptReceipt(result.receiptFile)
+        var report = result.receipt.report(
+            file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
+        report.warnings += result.warnings + [kept.proof.warning(kept.file)].compactMap(\.self)
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
         return Outcome(report)

@@ -60,10 +60,10 @@ struct MediaOptions: ParsableArguments {
     func sayingHowToTrust<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             return try body()
-        } catch BundleError.unknownRoot(let root) {
+        } catch BundleError.unknownRoot(let root, let claims, let trusted) {
             let folder = root.removingLastComponent().removingLastComponent()
             throw UntrustedMedia(
-                root: root,
+                reason: BundleError.unknownRoot(root, claims: claims, trusted: trusted),
                 command: ["dray-import", "trust", "add", folder.isEmpty ? "." : folder.string] + state.words)
         }
     }
@@ -124,19 +124,22 @@ struct TargetOptions: ParsableArguments {
 
     /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
     func access(_ state: SiteState) throws -> (address: String, access: TargetAccess) {
-        var given = connection.access
-        given.gcDelay = gcDelay
-        guard !to.contains("://"), SavedTarget.isName(to) else { return (to, given) }
-        let saved = try state.target(to)
-        return (saved.address, given.over(saved.access))
+        try connection.access(to: to, state, gcDelay: gcDelay)
+    }
+
+    /// The address that the target will have: that of a registry without credentials, or the folder's. Throws for what is none.
+    func address(_ state: SiteState) throws -> String {
+        to.hasPrefix("oci:") ? try layout().address : "\(try Endpoint(parsing: access(state).address))"
+    }
+
+    private func layout() throws -> LayoutTarget {
+        guard to.utf8.count > 4 else { throw UsageError("--to oci: needs a folder, for example oci:mirror") }
+        return LayoutTarget(FilePath(String(to.dropFirst(4))))
     }
 
     /// The target; a password is read here and nowhere else.
     func target(_ state: SiteState) throws -> any LoadTarget {
-        if to.hasPrefix("oci:") {
-            guard to.utf8.count > 4 else { throw UsageError("--to oci: needs a folder, for example oci:mirror") }
-            return LayoutTarget(FilePath(String(to.dropFirst(4))))
-        }
+        if to.hasPrefix("oci:") { return try layout() }
         let (address, access) = try self.access(state)
         let endpoint = try Endpoint(parsing: address)
         var options = try connection.options(access, for: endpoint)
@@ -154,13 +157,26 @@ struct TargetOptions: ParsableArguments {
 
 /// No root on the media is trusted here.
 private struct UntrustedMedia: ClassifiedError {
-    let root: FilePath
+    let reason: String
     let command: [String]
 
     var failure: Failure { .notTrusted }
     var description: String {
-        "\(root.printable) is no root that is trusted here; compare its fingerprint with the one that its sender gave you by "
-            + "another way (--fingerprint HEX, required without a terminal), then add it:\n  \(command.shellLine)"
+        "\(reason). Compare its fingerprint with the one that its sender gave you by another way (--fingerprint HEX, required "
+            + "without a terminal), then add it:\n  \(command.shellLine)"
+    }
+}
+
+extension ConnectionOptions {
+    /// The address that is given or named, and how it is reached; what is on the command line wins.
+    func access(
+        to address: String, _ state: SiteState, gcDelay: Int? = nil
+    ) throws -> (address: String, access: TargetAccess) {
+        var given = access
+        given.gcDelay = gcDelay
+        guard !address.contains("://"), SavedTarget.isName(address) else { return (address, given) }
+        let saved = try state.target(address)
+        return (saved.address, given.over(saved.access))
     }
 }
 

@@ -57,7 +57,7 @@ struct SyncCommand: Command {
         guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw UsageError("the first line of --token-file is no API key: it is empty or holds blanks")
         }
-        var options = RegistryOptions()
+        var options = RegistryOptions.ofSite
         options.caCertificate = caCert
         options.proxy = try proxy.map(ConnectionOptions.proxy)
         options.isCancelled = { Interruption.isRequested }

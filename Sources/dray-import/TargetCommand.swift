@@ -13,7 +13,7 @@ import SystemPackage
 struct TargetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "target", abstract: "Give registries names, with whom to trust and how to log in.",
-        subcommands: [AddTarget.self, ListTargets.self, ShowTarget.self, RemoveTarget.self])
+        subcommands: [AddTarget.self, ListTargets.self, ShowTarget.self, RemoveTarget.self, BindTarget.self])
 }
 
 struct AddTarget: Command {
@@ -257,5 +257,27 @@ struct RemoveTarget: Command {
         defer { withExtendedLifetime(lock) {} }
         try state.site.removeTarget(name)
         return Outcome(text: "\(target.name) (\(target.address)) is forgotten", data: ["removed": target.name])
+    }
+}
+
+struct BindTarget: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "bind",
+        abstract: "Let a target take one more product.",
+        discussion: """
+            The first load binds a target to its product, and media of another one are refused (14) although their root is \
+            trusted here. This lets it take that product too; the target itself learns it with the next load.
+
+            \(exitCodeHelp([.refused, .noSpace]))
+            """)
+
+    @Argument(help: "The target's name or address, as --to takes it.") var to: String
+    @Option(help: "The product, as its root names it (see trust status).") var product: String
+    @OptionGroup var state: StateOptions
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        let target = try TargetOptions.parse(["--to", to])
+        return Outcome(try state.site.bind(target.address(state.site), product: product))
     }
 }

@@ -11,7 +11,8 @@ import Trust
 
 struct TrustCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "trust", abstract: "Decide whose releases this site takes.", subcommands: [AddTrust.self])
+        commandName: "trust", abstract: "Decide whose releases this site takes.",
+        subcommands: [AddTrust.self, UpdateTrust.self, ShowTrust.self])
 }
 
 struct AddTrust: Command {
@@ -84,4 +85,47 @@ struct AddTrust: Command {
 private struct NotConfirmed: ClassifiedError {
     var failure: Failure { .notTrusted }
     var description: String { "not confirmed, nothing was changed; ask the sender for the fingerprint" }
+}
+
+struct UpdateTrust: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "update",
+        abstract: "Take newer roots and lists of releases from media; load nothing.",
+        discussion: """
+            Checks the trust metadata of bundles, or of folders that hold nothing else (dray trust export), from the roots that \
+            are trusted here on, and keeps what is newer. Releases that the newer lists leave out are refused (12) from then \
+            on, and keys that newer roots have dropped sign nothing any more. Never goes back.
+
+            \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .noSpace]))
+            """)
+
+    @OptionGroup var media: MediaOptions
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        for folder in media.media { try folder.mustExist(as: "the media folder") }
+        let found = try MediaSet(media.media.map { FilePath($0) })
+        return try media.sayingHowToTrust {
+            Outcome(try media.state.site.updateTrust(found, media.release, now: .now, words: media.state.words))
+        }
+    }
+}
+
+struct ShowTrust: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Say what is trusted here, until when, and what to do next.",
+        discussion: """
+            Products with their roots, keys and thresholds; what was accepted last; which products each target takes; the \
+            policy; the clock. Warns 90 days before anything expires. Changes nothing.
+
+            \(exitCodeHelp([.notTrusted, .refused]))
+            """)
+
+    @OptionGroup var state: StateOptions
+    @OptionGroup var output: OutputOptions
+
+    func perform(_ progress: Progress) throws -> Outcome {
+        Outcome(try TrustStatus(state.site, clock: .now).report(state.words))
+    }
 }

@@ -2,7 +2,10 @@
 
 import ArgumentParser
 import CommandLineSupport
+import Files
 import Glibc
+import Importing
+import SystemPackage
 
 /// `dray`, the bundler: runs where there is a network.
 @main
@@ -22,10 +25,14 @@ struct Dray: ParsableCommand {
         version: toolVersion,
         subcommands: [
             KeyCommand.self, TrustCommand.self, PackCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self,
+            ListCommand.self, SiteCommand.self,
         ])
 
     static func main() {
-        Glibc.exit(runCommand(Dray.self))
+        Glibc.exit(
+            runCommand(Dray.self) { fips, state in
+                let folder = state.map { FilePath($0) } ?? StateFolder.standard()
+                try FIPSInstallation.startLibCrypto(fips: fips, SiteState(folder))
+            })
     }
 }

@@ -47,6 +47,12 @@ struct PackCommand: Command {
     @Option(help: ArgumentHelp("Put this importer kit (scripts/release) on the media.", valueName: "folder"))
     var kit: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Put this FIPS module (fips.so) beside the kit, signed; dray-import crypto install --from takes it there.",
+            valueName: "file"), completion: .file())
+    var fipsModule: String?
+
     @Option(help: ArgumentHelp("Where journals of unfinished runs are kept.", valueName: "folder"))
     var state: String?
 
@@ -63,6 +69,9 @@ struct PackCommand: Command {
 
     func validate() throws {
         guard !key.isEmpty || dryRun else { throw ValidationError("--key is needed: the private release key") }
+        guard fipsModule == nil || kit != nil else {
+            throw ValidationError("--fips-module goes with --kit: the importer of the kit uses it")
+        }
         guard (1...19).contains(level) else { throw ValidationError("--level takes 1 to 19") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
     }
@@ -74,6 +83,7 @@ struct PackCommand: Command {
             volumeSize: volumeSize.bytes, state: state.map { FilePath($0) } ?? StateFolder.standard())
         (options.level, options.threads, options.restart) = (level, jobs, restart)
         options.kit = kit.map { FilePath($0) }
+        options.fipsModule = fipsModule.map { FilePath($0) }
         if dryRun { return plan(try planPack(options)) }
         let result = try pack(options, progress: progress, now: .now)
         return result.wasComplete ? unchanged(result) : done(result)

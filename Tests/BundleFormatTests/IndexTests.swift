@@ -183,6 +183,13 @@ struct Breach: CustomTestStringConvertible, Sendable {
         }
     }
 
+    @Test(arguments: ["\u{e9}", "a\nb", String(repeating: "a", count: 101)])
+    func `refuses a splitter's name that is long or no printable ASCII`(name: String) throws {
+        #expect(throws: IndexError.malformed("the splitter's name")) {
+            try BundleIndex(parsing: IndexTests.tables().encoded(splitter: name))
+        }
+    }
+
     @Test func `needs a newer reader for a delta`() throws {
         var bytes = IndexTests.tables().encoded(splitter: "x")
         bytes[48] = 1

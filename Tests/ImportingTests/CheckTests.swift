@@ -101,7 +101,7 @@ struct CheckTests {
         #expect(try check().faults.isEmpty)
         #expect(undo.kept.isEmpty)
         #expect(try undo.carryOut(Progress()).isEmpty)
-        for repository in server.repositories {
+        for repository in server.contentRepositories {
             #expect(server.tags(of: repository).isEmpty)
             #expect(server.manifests(of: repository).isEmpty)
         }
@@ -153,7 +153,7 @@ struct CheckTests {
         #expect(undo.kept.contains { $0.hasPrefix("library/db:") && $0.hasSuffix("\(receipt.product) 2's too") })
         #expect(try undo.carryOut(Progress()).isEmpty)
         #expect(try Check(other, at: target, jobs: 2).run(Progress()).faults.isEmpty)
-        #expect(server.repositories.filter { !server.tags(of: $0).isEmpty } == ["spectro-content/library/db"])
+        #expect(server.contentRepositories.filter { !server.tags(of: $0).isEmpty } == ["spectro-content/library/db"])
     }
 
     private func put(_ bytes: [UInt8], _ repository: String, _ tag: String, at other: ZotServer? = nil) throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BundleFormat
+import Cage
 import Cryptography
 import Files
 import Importing
@@ -30,11 +31,11 @@ final class PackedSample: Sendable {
     }
 
     /// Packs what `release.yaml` in the folder says, which then may go.
-    init(_ inputs: FilePath, _ sample: SampleRelease? = nil) throws {
+    init(_ inputs: FilePath, _ sample: SampleRelease? = nil, product: String = "palette-enterprise") throws {
         (self.sample, self.inputs) = (sample, inputs)
         let (root, release) = (try PrivateKey.generate(.p384), try PrivateKey.generate(.p384))
         try TrustFolder.create(
-            place.appending("trust"), product: "palette-enterprise", rootKeys: [root],
+            place.appending("trust"), product: product, rootKeys: [root],
             releaseKeys: [release.publicKey], issued: PackedSample.now, expires: PackedSample.now.adding(days: 3650))
         let pem = try release.withPEM { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
         try place.appending("release.pem").replaceContents(with: pem, mode: 0o600)
@@ -76,16 +77,41 @@ struct Site {
 
     func load(
         _ target: any LoadTarget, media: [FilePath]? = nil, replaceTags: [TagPattern] = [], receipt: FilePath? = nil,
-        jobs: Int = 4, isDeep: Bool = false
+        jobs: Int = 4, isDeep: Bool = false, decoders: FrameDecoders = .inProcess, person: String? = nil,
+        later seconds: Int64 = 0, signer: SiteSigner?? = .none
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")
-        run.now = { PackedSample.now }
+        let now = UTCTime(secondsSince1970: PackedSample.now.secondsSince1970 + seconds)
+        run.now = { now }
+        (run.person, run.signer) = (person, try signer ?? self.signer())
         (run.jobs, run.isDeep) = (jobs, isDeep)
         (run.replaceTags, run.receipt) = (replaceTags, receipt)
+        var bundle = try unverified(media)
+        bundle.decoders = decoders
         return try run.run(
-            try unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
+            bundle, to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
             progress: Progress()
         ).receipt
+    }
+
+    /// Gives the site a key.
+    func makeKey() throws -> SiteKey { try state.makeSiteKey(name: "Site 7") }
+
+    /// What signs its receipts; `nil` where it has no key.
+    func signer() throws -> SiteSigner? {
+        guard let key = try state.siteKey() else { return nil }
+        return try key.signer(PrivateKey(pem: FilePath(key.argument).contents(limit: 1 << 20)))
+    }
+
+    /// Somebody else's.
+    func signer(named name: String, _ key: PrivateKey) throws -> SiteSigner {
+        let other = SiteKey(name: name, key: TrustKey(key.publicKey), place: .token("pkcs11:"))
+        return try other.signer(key)
+    }
+
+    /// The check of all receipts by the site's key.
+    func verification() throws -> ReceiptVerification {
+        try ReceiptVerification(nil, in: state, keys: state.receiptKeys(), state.receiptKeyNames())
     }
 
     /// The error that a load ends with.

@@ -57,7 +57,9 @@ struct MadeLayout {
     }
 
     /// Packs it; `more` are further lines of the release's manifest.
-    func packed(more: String = "") throws -> PackedSample {
+    func packed(
+        more: String = "", product: String = "palette-enterprise", version: String = "1.0.0"
+    ) throws -> PackedSample {
         let folder = TemporaryFolder()
         let layout = folder.appending("layout")
         try layout.appending("blobs/sha256").createDirectories()
@@ -67,13 +69,13 @@ struct MadeLayout {
         try write(Array(index.utf8), to: layout.appending("index.json"))
         let release = """
             format: 1
-            release: { product: palette-enterprise, version: 1.0.0, edition: palette }
+            release: { product: \(product), version: \(version), edition: palette }
             \(more)contents:
               - layout: layout
 
             """
         try write(Array(release.utf8), to: folder.appending("release.yaml"))
-        return try PackedSample(folder.path)
+        return try PackedSample(folder.path, product: product)
     }
 }
 
@@ -99,9 +101,12 @@ extension ZotServer {
         }
     }
 
-    /// All tags below the base path.
+    /// The repositories that releases are in: all but the site's own evidence.
+    var contentRepositories: [String] { repositories.filter { !$0.hasSuffix(SiteArtifact.repository) } }
+
+    /// All tags below the base path, but for those of the site's own evidence.
     var allTags: [Place] {
-        repositories.flatMap { repository in
+        contentRepositories.flatMap { repository in
             tags(of: repository).map { Place(String(repository.dropFirst("spectro-content/".count)), $0) }
         }
     }

@@ -64,4 +64,27 @@ struct ReceiptTests {
             try Receipt(parsing: Array(text.utf8))
         }
     }
+
+    @Test func `a receipt of version 0_1 is read without what came later`() throws {
+        guard case .object(var members) = sample().json, case .object(var trust) = members["trust"] else { return }
+        for name in ["origin", "previous", "objects", "packs", "planned", "done", "stagingLeft"] { members[name] = nil }
+        for name in ["timestampVersion", "snapshotVersion", "threshold", "keys"] { trust[name] = nil }
+        members["trust"] = .object(trust)
+        var expected = sample()
+        expected.origin = ReceiptOrigin()
+        #expect(try Receipt(parsing: JSONValue.object(members).canonicalBytes) == expected)
+    }
+
+    @Test func `who approved, what had expired and the FIPS module come back`() throws {
+        var receipt = sample()
+        receipt.approval = ReceiptApproval(plan: "ab", approvers: [.init(keyID: "cd", name: "Grace")])
+        receipt.expiredAccepted = ReceiptExpiry(reason: "no courier until May", files: ["timestamp.json"])
+        receipt.crypto = ["fips": true, "module": "fips.so"]
+        (receipt.previous, receipt.origin) = ("ef", .here(person: "Alan"))
+        (receipt.origin.account, receipt.origin.certificate) = ("loader", "0123")
+        #expect(try Receipt(parsing: receipt.encoded) == receipt)
+        #expect(receipt.properties.contains("DRAY_EXPIRED_ACCEPTED") && receipt.properties.contains("DRAY_FIPS"))
+        let text = receipt.report(file: nil).text
+        for part in ["Grace (key cd)", "no courier until May", "Alan", "SHA-256 0123"] { #expect(text.contains(part)) }
+    }
 }

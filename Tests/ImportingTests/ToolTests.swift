@@ -59,14 +59,14 @@ struct ToolTests {
             (["load", "x", "--to", "oci:y", "--limit-rate", "0"], 64), (["load", "x", "--to", "nobody"], 64),
             (["load", "x", "--to", "oci:y", "--gc-delay", "0"], 64),
             (["load", "x", "--to", "oci:y", "--token-host", "a/b"], 64),
-            (["load", "/usr", "--to", "oci:/nonexistent/y", "--limit-rate", "20M", "--gc-delay", "60"], 3),
-            (["load", "/usr", "--to", "oci:/nonexistent/y", "--free-space", "80G", "--chunk-size", "8M"], 3),
+            (["load", "/dev", "--to", "oci:/nonexistent/y", "--limit-rate", "20M", "--gc-delay", "60"], 3),
+            (["load", "/dev", "--to", "oci:/nonexistent/y", "--free-space", "80G", "--chunk-size", "8M"], 3),
             (["load", "x", "--to", "ftp://y"], 64), (["load", "x", "--to", "http://a:b@y"], 64),
             (["load", "x", "--to", "oci:y", "--client-key", "k"], 64), (["verify", "x", "--jobs", "0"], 64),
             (["receipt", "show", "/nonexistent"], 64), (["receipt", "show", "/etc/passwd"], 13),
-            (["verify", "/nonexistent"], 64), (["verify", "/usr"], 3), (["trust", "add", "/nonexistent"], 64),
+            (["verify", "/nonexistent"], 64), (["verify", "/dev"], 3), (["trust", "add", "/nonexistent"], 64),
             (["trust", "add", "/etc/passwd"], 10),
-            (["plan", "/usr", "--to", "https://a", "--ca-cert", "/nonexistent", "--state", "/nonexistent"], 64),
+            (["plan", "/dev", "--to", "https://a", "--ca-cert", "/nonexistent", "--state", "/nonexistent"], 64),
         ] as [([String], Int32)]) func `arguments and their exit codes`(_ arguments: [String], _ code: Int32) throws
     {
         let result = try tool(arguments)
@@ -147,7 +147,8 @@ struct ToolTests {
         }
         let list = try tool(["receipt", "list", "--state", state])
         #expect(
-            list.output.contains("  done  oci:\(folder.path)/layout\n") && list.errorOutput.contains("--state \(state)")
+            list.output.contains("  done  not signed  oci:\(folder.path)/layout\n")
+                && list.errorOutput.contains("--state \(state)")
         )
         let plan = try tool(["plan", bundle, "--state", state, "--output", "json"] + target)
         #expect(plan.output.contains(#""nothingToDo":true"#))

@@ -19,6 +19,7 @@ private final class BareSite: Sendable {
         let sample = try SampleRelease()
         let place = sample.folder.path.string
         let dray = SourceTree.tool("dray").string
+        let module = try FIPSModuleFile.path().string
         for command in [
             ["key", "generate", "--out", "\(place)/root.pem"],
             ["key", "generate", "--out", "\(place)/release.pem"],
@@ -28,7 +29,8 @@ private final class BareSite: Sendable {
             ],
             [
                 "pack", sample.manifest.string, "--trust", "\(place)/trust", "--key", "\(place)/release.pem", "--kit",
-                kit.string, "--out", folder.appending("media").string, "--state", "\(place)/state",
+                kit.string, "--fips-module", module, "--out", folder.appending("media").string,
+                "--state", "\(place)/state",
             ],
         ] {
             let result = try run([dray] + command)
@@ -39,11 +41,12 @@ private final class BareSite: Sendable {
         try #require(run(["mkdir", "-m", "777", folder.appending("state").string]).status == 0)
     }
 
-    /// Runs the kit's importer in the bare root.
-    func importer(_ arguments: [String]) throws -> CommandResult {
+    /// Runs the kit's importer in the bare root, by its whole path or by one from there.
+    func importer(_ arguments: [String], isRelative: Bool = false) throws -> CommandResult {
         let user =
             getuid() == 0 ? ["chroot", "--userspec=65534:65534"] : ["unshare", "-U", "-c", "--keep-caps", "chroot"]
-        return try run(user + [folder.path.string, "\(BareSite.bundle)/kit/dray-import"] + arguments)
+        let path = "\(BareSite.bundle)/kit/dray-import"
+        return try run(user + [folder.path.string, isRelative ? String(path.dropFirst()) : path] + arguments)
     }
 }
 
@@ -59,9 +62,30 @@ private final class BareSite: Sendable {
         #expect(verified.output.contains("all volumes are there and whole"))
         let loaded = try site.importer(["load"] + media + ["--to", "\(registry.url)/base"])
         #expect(loaded.status == 0, "\(loaded.errorOutput)")
+        #expect(loaded.output.contains("seccomp"))
         let tags = "\(registry.url)/v2/base/spectro-packs/archive/hello-universe/tags/list"
         #expect(try run(["curl", "-s", tags]).output.contains("1.3.1"))
         #expect(try run(["ls", site.folder.path.string]).output == "media\nstate\n")
+    }
+
+    @Test(arguments: [false, true]) func `the cage needs no /proc, whatever path the kit is started by`(
+        _ isRelative: Bool
+    ) throws {
+        let site = try BareSite(kit: #require(kit))
+        let status = try site.importer(["sandbox", "--state", "/state"], isRelative: isRelative)
+        #expect(status.status == 0, "\(status.errorOutput)")
+        #expect(status.output.hasPrefix("seccomp:") && status.output.contains("yes: a short list"))
+    }
+
+    @Test func `computes with the FIPS module that travels beside it alone`() throws {
+        let site = try BareSite(kit: #require(kit))
+        let media = [BareSite.bundle, "--state", "/state"]
+        try site.importer(["trust", "add"] + media + ["--fingerprint", site.fingerprint]).mustSucceed()
+        try site.importer(["crypto", "install", "--from"] + media).mustSucceed()
+        let status = try site.importer(["crypto", "status", "--fips", "--state", "/state"])
+        #expect(
+            status.status == 0 && status.output.contains("module:      /state/crypto/fips.so"), "\(status.errorOutput)")
+        try site.importer(["verify", "--fips"] + media).mustSucceed()
     }
 
     @Test func `every library that the importer links is in the kit`() throws {

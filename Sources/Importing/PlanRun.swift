@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import BundleFormat
+package import Files
+package import SystemPackage
+package import Trust
+
+/// A plan as a site makes it: nothing is sent, and of the state only roots are kept that the media bring.
+package struct PlanRun: Sendable {
+    package let state: SiteState
+    /// Connections.
+    package var jobs = 4
+    /// Which tags that point elsewhere may be moved.
+    package var replaceTags: [TagPattern] = []
+    /// Bytes that the user says are free at the target.
+    package var freeSpace: UInt64?
+    /// Why metadata is accepted that has expired; `nil`: it is refused.
+    package var reason: String?
+    /// Where the plan goes as a file, if it can be carried out.
+    package var out: FilePath?
+    /// What the clock says.
+    package var now: @Sendable () -> UTCTime = { .now }
+    /// The name and version of this tool.
+    package var tool: String
+
+    package init(state: SiteState, tool: String) { (self.state, self.tool) = (state, tool) }
+
+    /// Verifies, asks, decides. `given`: what the next commands need. Throws what verification throws, `LoadError.otherProduct`,
+    /// `.planPlace`, and `.nothingExpired` for a reason that isn't needed.
+    package func run(
+        _ unverified: UnverifiedBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
+    ) throws -> Report {
+        if let out, try out.exists() { throw LoadError.planPlace(out.printable) }
+        let admission = Admission(state: state, now: now(), expiry: reason == nil ? .refuse : .report)
+        let bundle = try admission.verified(unverified)
+        guard reason == nil || !bundle.metadata.expired.isEmpty else { throw LoadError.nothingExpired }
+        try state.keepRoots(of: bundle.metadata)
+        var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
+        load.freeSpace = freeSpace
+        let plan = try load.plan(replaceTags: replaceTags)
+        let evidence = try admission.check(bundle, unverified, for: target)
+        var report = try plan.report(load, missing: try load.missingVolumes(plan), given: given)
+        report.warnings += evidence.findings
+        if let out { try write(plan, load, to: out, given, &report) }
+        return report
+    }
+
+    private func write(
+        _ plan: LoadPlan, _ load: Load, to out: FilePath, _ given: GivenArguments, _ report: inout Report
+    ) throws {
+        guard report.failure == nil else {
+            report.warnings.append("\(out.printable) was not written: this plan can't be carried out")
+            return
+        }
+        let policy = try state.policy()
+        var document = PlanDocument(
+            plan, load, reason: reason, PlanDocument.Allowances(replaceTags, load.target), PlanDocument.Profile(policy))
+        (document.time, document.tool) = (now().description, tool)
+        try document.write(to: out)
+        report.text += "\n" + [("written to", out.string)].aligned
+        let isNeeded = reason != nil || policy.requireApproval
+        report.next = [
+            "# a second person, whose key this site knows, reads and signs it\(isNeeded ? "" : ", where that is wanted"):",
+            "dray-import approve \(out.string.shellWord) --key KEY",
+            "# and then:",
+            "dray-import load \(given.media) \(given.target) --plan \(out.string.shellWord)"
+                + (isNeeded ? " --require-approval" : ""),
+        ]
+    }
+}
+
+extension PlanDocument.Allowances {
+    /// What the operator allows of a target.
+    init(_ patterns: [TagPattern], _ target: any LoadTarget) {
+        self.init(replaceTags: patterns.map(\.text), insecureSkipTLSVerify: target.skipsTLSVerify)
+    }
+}
+
+extension PlanDocument.Profile {
+    /// What the site's policy demands.
+    init(_ policy: SitePolicy) { self.init(fips: policy.fips, sandbox: policy.sandbox) }
+}

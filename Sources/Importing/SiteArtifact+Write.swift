@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import BundleFormat
+internal import Files
+internal import FoundationEssentials
+internal import OCI
+internal import RegistryClient
+internal import SystemPackage
+internal import Trust
+
+extension SiteArtifact {
+    /// Puts the artifact with one more receipt into the target, under a tag of the receipt's own and as `state`: last of all, when
+    /// the load is done. `name`: the receipt file's, without its suffix.
+    func write(_ receipt: [UInt8], name: String, to target: any LoadTarget) throws {
+        let session = try target.session()
+        let parts: [(Part, [UInt8])] = [
+            (.receipt, receipt), (.accepted, acceptedPart), (.binding, bindingPart(target.address)),
+        ]
+        let empty = Array("{}".utf8)
+        for bytes in [empty] + parts.map(\.1) {
+            let blob = LoadPlan.BlobStep(
+                repository: SiteArtifact.repository, digest: Digest(of: bytes), size: Int64(bytes.count), mountFrom: nil
+            )
+            _ = try session.send(blob) { offset in BytesBody(bytes.dropFirst(Int(offset))) }
+        }
+        let bytes = manifest(parts, config: empty)
+        let manifest = try Manifest(parsing: Data(bytes), mediaType: MediaType.manifest)
+        let descriptor = Descriptor(
+            mediaType: MediaType.manifest, digest: Digest(of: bytes), size: Int64(bytes.count),
+            artifactType: SiteArtifact.type)
+        for tag in [SiteArtifact.receiptTag(name, receipt), SiteArtifact.stateTag] {
+            _ = try session.put(manifest, descriptor, at: Place(SiteArtifact.repository, tag))
+        }
+    }
+
+    // The empty configuration of image-spec 1.1, "Guidelines for Artifact Usage": registries that know no `artifactType` take it.
+    private func manifest(_ parts: [(Part, [UInt8])], config: [UInt8]) -> [UInt8] {
+        func descriptor(_ type: String, _ bytes: [UInt8]) -> JSONValue {
+            [
+                "mediaType": .string(type), "digest": .string(Digest(of: bytes).description),
+                "size": .int(Int64(bytes.count)),
+            ]
+        }
+        let document: JSONValue = [
+            "schemaVersion": 2, "mediaType": .string(MediaType.manifest), "artifactType": .string(SiteArtifact.type),
+            "config": descriptor("application/vnd.oci.empty.v1+json", config),
+            "layers": .array(parts.map { descriptor($0.0.rawValue, $0.1) }),
+        ]
+        return document.canonicalBytes
+    }
+
+    /// `receipt-20261121T030102Z-0a1b2c3d`: the time, and the beginning of the file's SHA-256.
+    static func receiptTag(_ name: String, _ receipt: [UInt8]) -> String {
+        "\(receiptPrefix)\(name.prefix { $0 != "-" })-\(Digest(of: receipt).hex.prefix(8))"
+    }
+
+    /// Keeps a receipt's file in its target, with what the state has accepted; `false` where the target keeps none.
+    ///
+    /// `fingerprint`: of the root whose metadata the state has accepted now, `product` its product; other products stay.
+    static func keep(
+        _ file: FilePath, in target: any LoadTarget, _ state: SiteState, product: String?, fingerprint: Digest?
+    ) throws -> Bool {
+        guard target.keepsEvidence else { return false }
+        var artifact = SiteArtifact()
+        do {
+            artifact = try read(from: target) ?? artifact
+        } catch is SiteArtifactError {
+            // It is written anew.
+        }
+        if let fingerprint, let roots = try state.roots()[fingerprint], let accepted = try state.accepted(fingerprint) {
+            artifact.accepted.removeAll { $0.fingerprint == fingerprint }
+            artifact.accepted.append(Accepted(roots: roots, metadata: accepted))
+        }
+        let bound = try state.binding(of: target.address).products
+        artifact.products = Set(artifact.products + bound + [product].compactMap(\.self)).sorted()
+        let receipt = try file.contents(limit: DSSEEnvelope.maximumSize)
+        try artifact.write(receipt, name: file.lastComponent?.string ?? "", to: target)
+        return true
+    }
+}
