@@ -18,10 +18,9 @@ struct MetadataSet {
     var now = Forge.now
 
     /// `ok` with the versions of root, timestamp, snapshot, targets and the number of files; else our error's case.
-    var verdict: String {
+    func verdict(_ chains: inout [[[UInt8]]: TrustedRoot]) -> String {
         do throws(TrustError) {
-            var root = try TrustedRoot(pinned: pinned)
-            for next in roots { try root.extend(with: next) }
+            let root = try chain(&chains)
             let set = try root.verified(timestamp: timestamp, now: now, since: accepted).verified(snapshot: snapshot)
                 .verified(targets: targets)
             let versions = [
@@ -32,6 +31,15 @@ struct MetadataSet {
         } catch {
             return String("\(MetadataSet.mirrored(error))".prefix { $0 != "(" })
         }
+    }
+
+    /// The chain of roots; most sets have a genuine one, and reading it each time would take most of a run's time.
+    private func chain(_ chains: inout [[[UInt8]]: TrustedRoot]) throws(TrustError) -> TrustedRoot {
+        if let known = chains[[pinned] + roots] { return known }
+        var root = try TrustedRoot(pinned: pinned)
+        for next in roots { try root.extend(with: next) }
+        if chains.count < 64 { chains[[pinned] + roots] = root }
+        return root
     }
 
     /// The case and, for content, what was wrong with it, without places and numbers.

@@ -55,12 +55,14 @@ struct DifferentialRun {
         ]
         let judge = try DifferentialJudge()
         var run = DifferentialRun()
+        var chains: [[[UInt8]]: TrustedRoot] = [:]
         for index in 0..<Self.count {
             var choice = SeededChoice(seed: UInt64(Self.seed) << 32 | UInt64(index))
             var mutated = try MutatedSet(worlds, &choice)
             repeat { try mutated.mutate(worlds, &choice) } while choice.once(in: 4)
             try judge.ask(mutated.set)
-            run.note(mutated.set.verdict, try judge.answer(), index)
+            if Self.count > 2000, index % 5000 == 0 { print("\(index) sets\n\(run.report)") }
+            run.note(mutated.set.verdict(&chains), try judge.answer(), index)
         }
         #expect(run.wrong == [])
         // A run whose sets are all refused, or all accepted, would say nothing.
@@ -69,5 +71,17 @@ struct DifferentialRun {
         #expect(run.bothAccept + run.bothRefuse + theirs + run.wrong.count == Self.count)
         guard unsafe getenv("DRAY_DIFFERENTIAL") != nil else { return }
         print("differential run, \(Self.count) sets, seed \(Self.seed)\n\(run.report)")
+    }
+
+    @Test func `reports a set that we alone accept, and one that both read differently`() {
+        var run = DifferentialRun()
+        run.note("ok 1 1 1 1 2", "UnsignedMetadataError 1/2 keys", 7)
+        run.note("ok 1 1 1 1 2", "ok 1 1 2 1 2", 8)
+        run.note("grammar", "ok 1 1 1 1 2", 9)
+        run.note("ok 1 1 1 1 2", "ok 1 1 1 1 2", 10)
+        run.note("threshold", "UnsignedMetadataError 1/2 keys", 11)
+        #expect(
+            run.wrong == ["set 7: ok 1 1 1 1 2 | UnsignedMetadataError 1/2 keys", "set 8: ok 1 1 1 1 2 | ok 1 1 2 1 2"])
+        #expect(run.theyAlone == ["grammar": 1] && run.bothAccept == 1 && run.bothRefuse == 1)
     }
 }

@@ -15,18 +15,17 @@ enum Forge {
     static func sign(_ body: String, by keys: [PrivateKey], ids: [String]? = nil) throws -> [UInt8] {
         let message = Array(body.utf8).replacingEscapes()
         let signatures = try keys.enumerated().map { index, key in
-            let id = ids?[index] ?? TrustKey(key.publicKey).id.hex
-            return "{\"keyid\":\"\(id)\",\"sig\":\"\(hex(try key.sign(message)))\"}"
+            let digits = hex(try key.sign(message))
+            return "{\"keyid\":\"\(ids?[index] ?? TrustKey(key.publicKey).id.hex)\",\"sig\":\"\(digits)\"}"
         }
         return Array("{\"signatures\":[\(signatures.joined(separator: ","))],\"signed\":\(body)}".utf8)
     }
 
     private static func hex(_ bytes: [UInt8]) -> String {
-        var digits: [UInt8] = []
-        for byte in bytes {
-            for half: UInt8 in [byte >> 4, byte & 15] { digits.append(half < 10 ? 48 + half : 87 + half) }
-        }
-        return String(decoding: digits, as: UTF8.self)
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in bytes { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// The signed part of a file.
