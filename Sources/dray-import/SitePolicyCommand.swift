@@ -19,7 +19,7 @@ struct SitePolicyCommand: Command {
             """)
 
     @Flag(help: "From now on a load needs a plan that a second person has signed.") var requireApproval = false
-    @Flag(help: "From now on only a FIPS module computes.") var fips = false
+    @Flag(help: "From now on only a FIPS module computes; install it first (crypto install).") var requireFips = false
     @Option(
         help: ArgumentHelp(
             "The FIPS module to take; an absolute path. It can't be changed here later.", valueName: "file"),
@@ -38,7 +38,7 @@ struct SitePolicyCommand: Command {
         }
     }
 
-    private var turnsOn: Bool { requireApproval || fips || fipsModule != nil || fipsCertificate != nil }
+    private var turnsOn: Bool { requireApproval || requireFips || fipsModule != nil || fipsCertificate != nil }
 
     func perform(_ progress: Progress) throws -> Outcome {
         if let fipsModule { try fipsModule.mustExist(as: "the FIPS module") }
@@ -48,7 +48,7 @@ struct SitePolicyCommand: Command {
 
     private func change(_ policy: inout SitePolicy) {
         if requireApproval { policy.requireApproval = true }
-        if fips { policy.fips = true }
+        if requireFips { policy.fips = true }
         if let fipsModule { policy.fipsModule = FilePath(fipsModule) }
         if let fipsCertificate { policy.fipsCertificate = fipsCertificate }
     }
