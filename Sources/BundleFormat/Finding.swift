@@ -21,6 +21,11 @@ package enum Finding: Sendable, Equatable {
     /// A file's time was over, and two people have agreed to that.
     case expired(FilePath, at: UTCTime)
 
+    /// Whether it is about second copies only, which media with trust alone don't have.
+    package var isAboutCopies: Bool {
+        if case .copyDamaged = self { true } else { false }
+    }
+
     /// What `verify` returns because of it; `nil` for what is only reported. `load` goes by what it needs instead.
     package var failure: Failure? {
         switch self {
@@ -42,7 +47,7 @@ extension Finding: CustomStringConvertible {
         case .clockBehind(let clock, let taken):
             "this machine's clock says \(clock), and it is \(taken) at least; that was taken. Set the clock"
         case .expired(let path, let moment):
-            "\(path.printable) expired at \(moment); it is accepted all the same, as the approved plan says"
+            "\(path.printable) expired at \(moment); it is accepted all the same where a second person approves the plan"
         case .volumeUnusable(let path, let why): "\(path.printable) is damaged: \(why); copy this volume again"
         }
     }

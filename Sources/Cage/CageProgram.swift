@@ -17,10 +17,22 @@ package struct CageProgram: Sendable {
 
     /// This very program. In the kit, where the process is the loader's, it is what the kit's launcher names: itself.
     package static var own: CageProgram {
-        if let launcher = variable("DRAY_KIT_LAUNCHER") { return CageProgram(FilePath(launcher)) }
+        if let launcher = variable("DRAY_KIT_LAUNCHER").map({ FilePath($0) }), isKit(of: launcher) {
+            return CageProgram(launcher)
+        }
         let link = "/proc/self/exe"  // the file that runs, were another put in its place meanwhile
         if unsafe access(link, X_OK) == 0 { return CageProgram(FilePath(link)) }
         return CageProgram(FilePath(unsafe dray_started_as().map { unsafe String(cString: $0) } ?? link))
+    }
+
+    /// Whether this process runs from the kit that the launcher belongs to; a variable alone must not choose the program. Without
+    /// /proc the variable is all there is.
+    private static func isKit(of launcher: FilePath) -> Bool {
+        var bytes = [CChar](repeating: 0, count: 4096)
+        let count = unsafe readlink("/proc/self/exe", &bytes, bytes.count)
+        guard count > 0 else { return true }
+        let program = FilePath(String(decoding: bytes[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self))
+        return program.removingLastComponent() == launcher.removingLastComponent().appending("lib")
     }
 
     private static func variable(_ name: String) -> String? {

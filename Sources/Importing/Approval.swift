@@ -121,13 +121,20 @@ extension ApprovalError: ClassifiedError {
 // `site/approvers/<key id>.json`.
 extension SiteState {
     private var approversFolder: FilePath { siteFolder.appending("approvers") }
+    /// Who may approve on this machine whatever state folder a command is given: the same files, which root alone writes.
+    package static let machineApprovers = FilePath("/etc/dray/approvers")
     private static let approverLimit = 64 << 10
 
-    /// Those whose approval counts, by name. Throws `StateError.unreadable` for a file that is none.
-    package func approvers() throws -> [Approver] {
-        guard try approversFolder.exists() else { return [] }
-        return try approversFolder.entries().filter { $0.hasSuffix(".json") }.map { entry in
-            let file = approversFolder.appending(entry)
+    /// Those whose approval counts, by name: the machine's where it has named any, else the state's. Throws
+    /// `StateError.unreadable` for a file that is none.
+    package func approvers(machineFolder: FilePath = SiteState.machineApprovers) throws -> [Approver] {
+        try approvers(in: machineFolder.exists() ? machineFolder : approversFolder)
+    }
+
+    private func approvers(in folder: FilePath) throws -> [Approver] {
+        guard try folder.exists() else { return [] }
+        return try folder.entries().filter { $0.hasSuffix(".json") }.map { entry in
+            let file = folder.appending(entry)
             do {
                 let limit = SiteState.approverLimit
                 let document = JSONCursor(try JSONValue(parsing: file.contents(limit: limit), .document(bytes: limit)))
@@ -148,7 +155,7 @@ extension SiteState {
     package func add(_ approver: Approver) throws -> Bool {
         guard SiteState.isShownName(approver.name) else { throw SiteError.badName(approver.name) }
         guard try siteKey()?.key != approver.key else { throw SiteError.ownKey }
-        let known = try approvers()
+        let known = try approvers(in: approversFolder)
         guard !known.contains(approver) else { return false }
         if let other = known.first(where: { $0.name == approver.name || $0.key == approver.key }) {
             throw SiteError.approverKnown(other.name, other.key.id)
@@ -163,7 +170,7 @@ extension SiteState {
     ///
     /// Throws `SiteError.unknownApprover`.
     package func removeApprover(_ name: String) throws -> Approver {
-        let known = try approvers()
+        let known = try approvers(in: approversFolder)
         let found = known.filter { $0.name == name || name.utf8.count >= 8 && $0.key.id.hex.hasPrefix(name) }
         guard let approver = found.first, found.count == 1 else {
             throw SiteError.unknownApprover(name, known: known.map(\.name))

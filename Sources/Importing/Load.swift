@@ -24,6 +24,8 @@ package struct Load: Sendable {
     package var isDeep = false
     /// Bytes that the user says are free at the target.
     package var freeSpace: UInt64?
+    /// Whether no tag may be set that has moved since the plan was made, whatever else allows moves.
+    package var isHeldToPlan = false
     private let began = ContinuousClock.now
 
     /// Reads the release's manifests. Throws what reading the media can throw, `CageError` before where frames can't be
@@ -186,7 +188,20 @@ package struct Load: Sendable {
         let steps = content.items.compactMap { LoadPlan.TagStep($0, content, found, plan.replaced) }
         let moved = steps.compactMap(\.refusal)
         guard moved.isEmpty else { throw LoadError.tagsWouldMove(moved.sorted { $0.name < $1.name }) }
+        if isHeldToPlan { try checkUnmoved(steps, plan) }
         return steps
+    }
+
+    /// What people have approved names what each tag was: another hand's change since is nothing that they have seen.
+    private func checkUnmoved(_ steps: [LoadPlan.TagStep], _ plan: LoadPlan) throws {
+        let planned = Dictionary(plan.tags.map { (Place($0.repository, $0.tag), $0.before?.digest) }) { $1 }
+        let moved = steps.filter { step in
+            let before = step.before?.digest
+            return before != step.descriptor.digest && before != planned[Place(step.repository, step.tag)] ?? nil
+        }
+        guard moved.isEmpty else {
+            throw LoadError.tagMovedSincePlan(moved.map { "\($0.repository):\($0.tag)" }.sorted())
+        }
     }
 
     func assignment(_ step: LoadPlan.TagStep) -> TagAssignment? {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 package import Files
 package import OCI
 
@@ -43,6 +44,10 @@ package enum LoadError: Error, Equatable {
     case nothingExpired
     /// The site's policy, or the command, asks for a plan that a second person has signed.
     case approvalNeeded
+    /// An approved plan, and nobody has said who carries it out.
+    case operatorNeeded
+    /// A tag that was set, since the plan was compared, to what the plan doesn't know.
+    case tagMovedSincePlan([String])
     /// What the target gave back is not what was sent.
     case otherBytes(String, expected: Digest)
 
@@ -64,7 +69,7 @@ extension LoadError: ClassifiedError {
         case .absentContent, .otherBytes, .staysDamaged, .noPlan: .damaged
         case .missingVolumes: .incomplete
         case .tagsWouldMove, .otherBuilds, .typesRefused, .otherProduct, .tooManyProducts, .planDiffers, .planPlace,
-            .approvalNeeded:
+            .approvalNeeded, .operatorNeeded, .tagMovedSincePlan:
             .refused
         case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
@@ -123,7 +128,7 @@ extension LoadError: ClassifiedError {
             "the release delivers no file \"\(name)\"; it has "
                 + (known.isEmpty ? "none" : known.joined(separator: ", "))
         case .otherProduct(let product, let address, let bound):
-            "\(address) takes \(bound.joined(separator: ", ")) only, and these media hold \(product); nothing was sent. Where that "
+            "\(address) takes \(bound.map(\.printable).joined(separator: ", ")) only, and these media hold \(product); nothing was sent. Where that "
                 + "product belongs there too, a person says so first: dray-import target bind \(address.shellWord) --product "
                 + product.shellWord
         case .tooManyProducts(let address): "\(address) takes \(ProductBinding.limit) products already"
@@ -141,8 +146,14 @@ extension LoadError: ClassifiedError {
                 + "site's: \(why)"
         case .nothingExpired: "nothing on these media has expired; plan without --accept-expired"
         case .approvalNeeded:
-            "a load needs a plan here that a second person has signed: dray-import plan MEDIA --to TARGET --out plan.json, "
-                + "dray-import approve plan.json --key KEY by that person, then load with --plan plan.json"
+            "a load needs a plan here that a second person has signed, with the approval beside it (plan.json.approval.json): "
+                + "dray-import plan MEDIA --to TARGET --out plan.json, dray-import approve plan.json --key KEY by that person, then "
+                + "load with --plan plan.json"
+        case .operatorNeeded:
+            "a plan that a second person has signed is loaded by another one: say who you are with --operator NAME"
+        case .tagMovedSincePlan(let names):
+            "somebody has moved \(names.joined(separator: ", ")) since the plan was made; no tag was set. Plan again (plan --out), "
+                + "and have that approved"
         case .otherBytes(let name, let expected):
             "the target gave other bytes than \(expected) for \(name); something there changes content"
         }

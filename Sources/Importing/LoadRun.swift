@@ -97,7 +97,7 @@ package struct LoadRun: Sendable {
         _ given: GivenPlan?, admit: () throws -> TargetEvidence
     ) throws {
         var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
-        (load.isDeep, load.freeSpace) = (isDeep, freeSpace)
+        (load.isDeep, load.freeSpace, load.isHeldToPlan) = (isDeep, freeSpace, given != nil)
         var before = target.traffic
         defer {
             receipt.counts = load.tally.counts
@@ -142,13 +142,18 @@ package struct LoadRun: Sendable {
             guard !needsApproval else { throw LoadError.approvalNeeded }
             return nil
         }
-        return try GivenPlan(at: plan, state, person: person, needsApproval: needsApproval)
+        let given = try GivenPlan(at: plan, state, person: person, needsApproval: needsApproval)
+        // Two people can only be told apart where both have names.
+        guard person != nil || given.approval == nil else { throw LoadError.operatorNeeded }
+        return given
     }
 
     /// Right before the first byte goes: the release counts as accepted, and the target is bound to its product.
     private func begin(_ bundle: VerifiedBundle, _ target: any LoadTarget, _ evidence: TargetEvidence) throws {
         try state.accept(bundle.metadata)
-        try state.bind(target.address, to: evidence.binding.union(ProductBinding([bundle.release.product])))
+        let known = try state.binding(of: target.address)
+        let kept = known.products.isEmpty ? evidence.binding : known
+        try state.bind(target.address, to: kept.union(ProductBinding([bundle.release.product])))
     }
 
     private func write(_ receipt: inout Receipt) throws -> FilePath {

@@ -35,8 +35,11 @@ package struct ProductBinding: Equatable, Sendable {
     package init(_ document: JSONCursor) throws(JSONError) {
         let list = try document["products"]
         let products = try list.elements().map { cursor throws(JSONError) in try cursor.string() }
-        guard products.count <= ProductBinding.limit, products.allSatisfy({ (1...256).contains($0.utf8.count) }) else {
-            throw list.invalid("at most \(ProductBinding.limit) names of up to 256 bytes")
+        let isUsable = products.allSatisfy { name in
+            (1...256).contains(name.utf8.count) && name.utf8.allSatisfy { (0x20...0x7e).contains($0) }
+        }
+        guard products.count <= ProductBinding.limit, isUsable else {
+            throw list.invalid("at most \(ProductBinding.limit) names of up to 256 printable ASCII characters")
         }
         self.init(products)
     }

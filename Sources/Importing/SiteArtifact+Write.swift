@@ -54,6 +54,21 @@ extension SiteArtifact {
         "\(receiptPrefix)\(name.prefix { $0 != "-" })-\(digest.hex.prefix(8))"
     }
 
+    /// Another host may have loaded something newer meanwhile: a floor never goes down.
+    private static func takeNewer(_ artifact: SiteArtifact, _ state: SiteState) throws {
+        let trust = try PinnedRoots(state.chains())
+        for entry in artifact.accepted {
+            do {
+                guard let metadata = try trust.newer(entry.metadata, roots: entry.roots) else { continue }
+                _ = try state.moveForward(metadata)
+            } catch is TrustError {
+                continue  // not genuine: it is replaced
+            } catch is BundleError {
+                continue
+            }
+        }
+    }
+
     /// Keeps a receipt's file in its target, with what the state has accepted; `false` where the target keeps none.
     ///
     /// `fingerprint`: of the root whose metadata the state has accepted now, `product` its product; other products stay.
@@ -67,12 +82,14 @@ extension SiteArtifact {
         } catch is SiteArtifactError {
             // It is written anew.
         }
+        try takeNewer(artifact, state)
         if let fingerprint, let roots = try state.roots()[fingerprint], let accepted = try state.accepted(fingerprint) {
             artifact.accepted.removeAll { $0.fingerprint == fingerprint }
             artifact.accepted.append(Accepted(roots: roots, metadata: accepted))
         }
+        // The state decides: what stands in the target beside may be anybody's.
         let bound = try state.binding(of: target.address).products
-        artifact.products = Set(artifact.products + bound + [product].compactMap(\.self)).sorted()
+        artifact.products = Set(bound + [product].compactMap(\.self)).sorted()
         let receipt = try file.contents(limit: DSSEEnvelope.maximumSize)
         try artifact.write(receipt, name: file.lastComponent?.string ?? "", to: target)
         return true

@@ -156,10 +156,7 @@ extension SiteArtifact {
 
     fileprivate static func products(_ bytes: [UInt8]) throws(JSONError) -> [String] {
         let document = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: Part.binding.limit)))
-        let list = try document["products"]
-        let products = try list.elements().map { entry throws(JSONError) in try entry.string() }
-        guard products.count <= maximumProducts else { throw list.invalid("at most \(maximumProducts) products") }
-        return products.sorted()
+        return try ProductBinding(document).products
     }
 }
 

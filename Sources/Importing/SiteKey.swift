@@ -162,6 +162,8 @@ package enum SiteError: Error, Equatable {
     case inventoryUnsigned(FilePath)
     /// The signature is another inventory's, or the inventory was changed.
     case inventoryChanged(FilePath)
+    /// A receipt that this site's key has not proven, where it is to be carried out.
+    case unproven(FilePath)
     /// A signed document isn't trusted; which, and why.
     case untrusted(String, DSSEError)
 }
@@ -170,7 +172,7 @@ extension SiteError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .hasKey, .ownKey, .approverKnown, .siteKnown, .keyNotOpened: .refused
-        case .otherKey, .inventoryUnsigned: .notTrusted
+        case .otherKey, .inventoryUnsigned, .unproven: .notTrusted
         case .badName, .unknownApprover, .unknownSite: .usage
         case .inventoryChanged: .damaged
         case .untrusted(_, let error): error.isDamage ? .damaged : .notTrusted
@@ -184,7 +186,9 @@ extension SiteError: ClassifiedError {
         case .otherKey(let argument):
             "\(argument) is not the private half of this site's key; bring the key back from its backup"
         case .keyNotOpened(let file): "\(file) says that this site signs its receipts, and its key was not opened"
-        case .badName(let name): "\(name.printable) can't be a name: give 1 to 100 printable characters"
+        case .badName(let name):
+            "\(name.printable) can't be a name: give 1 to 100 printable characters; dray site add takes "
+                + "letters, digits, dots and hyphens"
         case .ownKey:
             "this is the site's own key, and what it signs is no second person's word; give the approver's key"
         case .approverKnown(let name, let id):
@@ -205,6 +209,9 @@ extension SiteError: ClassifiedError {
                 + "site init and make the inventory again"
         case .inventoryChanged(let file):
             "\(file.printable) is not the file that was signed; copy both files again from the site's medium"
+        case .unproven(let file):
+            "\(file.printable) is not signed by this site's key, so nobody knows that it is this site's load; nothing was changed. Take "
+                + "the receipt that receipt list names"
         case .untrusted(let what, let error): "\(what.printable) is not trusted: \(error)"
         }
     }

@@ -14,6 +14,22 @@ package struct KeptReceipt: Sendable {
     package let digest: Digest
 }
 
+extension SiteState {
+    /// Whether what a receipt says may be taken back: a site with a key undoes only what that key has proven, itself or by a
+    /// later receipt that names this one's bytes. Throws `SiteError.unproven` (10), and `LoadError.approvalNeeded` where policy
+    /// leaves nothing to one person alone: a plan of the older release, approved, is the way back there.
+    package func checkUndo(of kept: KeptReceipt) throws {
+        guard try !policy().requireApproval else { throw LoadError.approvalNeeded }
+        guard try siteKey() != nil else { return }
+        if case .signed = kept.proof { return }
+        let isNamed = try receipts().readable.contains { later in
+            guard case .signed = later.proof else { return false }
+            return later.receipt.previous == kept.digest.hex
+        }
+        guard isNamed else { throw SiteError.unproven(kept.file) }
+    }
+}
+
 // Receipts as people look for them, whatever they were loaded into.
 extension SiteState {
     /// The receipts that are kept, the newest first, and what is wrong with those that can't be read or believed. Throws

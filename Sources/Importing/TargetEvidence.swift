@@ -2,6 +2,7 @@
 
 internal import BundleFormat
 internal import Files
+internal import RegistryClient
 internal import Trust
 
 /// What a target keeps of the site, as far as it counts here (docs/trust.md, "Floors" and "Product binding").
@@ -19,6 +20,11 @@ struct TargetEvidence {
             artifact = try SiteArtifact.read(from: target)
         } catch let error as SiteArtifactError {
             findings.append("\(error)")
+            return
+        } catch let error as RegistryError {
+            guard case .denied = error else { throw error }
+            findings.append(
+                "what \(target.address) keeps of this site could not be read, so it holds no floor: \(error)")
             return
         }
         guard let artifact else { return }
@@ -77,10 +83,20 @@ struct Admission {
             let trust = try PinnedRoots(chains.moved(by: evidence.newer))
             // genuine, whatever becomes of this bundle
             if healsState { for metadata in evidence.newer { try state.moveForward(metadata) } }
-            _ = try unverified.verified(by: trust, now: now, expiry: expiry)
+            let again = try unverified.verified(by: trust, now: now, expiry: expiry)
+            // What expired by the newer time alone is in no plan: nobody has accepted it.
+            if again.metadata.expired != bundle.metadata.expired {
+                _ = try unverified.verified(by: trust, now: now, expiry: .refuse)
+            }
         }
-        try state.binding(of: target.address).union(evidence.binding).check(
-            bundle.release.product, at: target.address)
+        try binding(evidence, at: target.address).check(bundle.release.product, at: target.address)
         return evidence
+    }
+
+    /// What the state says; what the target says only where the state knows nothing: whoever writes to a registry must not
+    /// widen what a site has decided.
+    private func binding(_ evidence: TargetEvidence, at address: String) throws -> ProductBinding {
+        let known = try state.binding(of: address)
+        return known.products.isEmpty ? evidence.binding : known
     }
 }

@@ -66,7 +66,7 @@ package struct TrustUpdate: Sendable {
                 "targetsVersion": .int(after.targets.content.header.version),
                 "revokedKeys": .array(revoked.map { .string($0.hex) }),
                 "delisted": .array(isForward ? delisted.map(JSONValue.string) : []),
-            ], warnings: findings.map(\.description))
+            ], warnings: findings.filter { !$0.isAboutCopies }.map(\.description))
     }
 
     private func change(_ role: String, _ old: Int64?, _ new: Int64) -> String? {

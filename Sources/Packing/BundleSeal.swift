@@ -37,7 +37,11 @@ struct BundleSeal {
     /// The same without copies.
     func writeFiles(to folder: FilePath, signature: [UInt8]) throws {
         try folder.appending("trust").createDirectories()
-        for (name, bytes) in metadata.files { try folder.appending("trust/\(name)").replaceContents(with: bytes) }
+        // The timestamp names the rest, so it comes last: cut anywhere, the folder still opens.
+        let files =
+            metadata.files.filter { $0.name != "timestamp.json" }
+            + metadata.files.filter { $0.name == "timestamp.json" }
+        for (name, bytes) in files { try folder.appending("trust/\(name)").replaceContents(with: bytes) }
         try folder.appending("SHA256SUMS").replaceContents(with: sums)
         try folder.appending("SHA256SUMS.sig").replaceContents(with: signature)
     }

@@ -99,7 +99,8 @@ extension TrustError: CustomStringConvertible {
             "\(file) carries two signatures of the key \(keyID); don't use this medium, ask its sender"
         case .threshold(let file, let role, let valid, let needed):
             "\(file) is signed by \(valid) of the \(needed) \(role.rawValue) keys it needs; "
-                + "if the keys were changed, add the newer root to trust/, else don't use this medium"
+                + "if keys were changed, the sender signs the medium anew (dray trust renew) or adds the newer root to trust/, else "
+                + "don't use it"
         case .malformed(let file, let error): "\(file) is signed but can't be used: \(error); ask its sender"
         case .notCanonical(let file): "\(file) is signed but not in canonical form; ask its sender"
         case .tooManyRoots(let limit):

@@ -16,7 +16,8 @@ struct ApproveCommand: Command {
         discussion: """
             Shows what the plan says, asks where there is a terminal, and writes PLAN.approval.json beside the plan. Where that \
             file is there for the same plan, your signature is added to it. It counts where the site has named you: site \
-            approver add. Nothing else is changed.
+            approver add. Nothing else is changed. A key for you: openssl genpkey -algorithm EC -pkeyopt \
+            ec_paramgen_curve:P-384 -aes256 -out me.pem; openssl pkey -in me.pem -pubout -out me.pub.pem
 
             \(exitCodeHelp([.notTrusted, .damaged, .refused, .noSpace]))
             """)
@@ -52,8 +53,8 @@ struct ApproveCommand: Command {
             text: "\(shown.text)\napproved by key \(id)\napproval: \(file)",
             data: ["plan": path.string, "approval": file.string, "keyid": id],
             next: [
-                "# bring the plan and its approval to the one who loads:",
-                "dray-import load MEDIA --to TARGET --plan \(plan.shellWord)",
+                "# it counts where the site has named this key (site approver add); bring both files to the one who loads:",
+                "dray-import load MEDIA --to TARGET --operator NAME --plan \(plan.shellWord)",
             ])
     }
 

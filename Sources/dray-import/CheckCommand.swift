@@ -53,7 +53,7 @@ struct UndoCommand: Command {
             so do tags that someone has set since. Without --apply it prints that list and changes nothing. Blobs go with the \
             registry's own collection. Ends with 3 where a tag can't go back because the registry hasn't its content any more.
 
-            \(exitCodeHelp([.incomplete, .damaged, .registryRefused]))
+            \(exitCodeHelp([.incomplete, .notTrusted, .damaged, .refused, .registryRefused]))
             """)
 
     @Argument(help: "The receipt's file.", completion: .file()) var receipt: String
@@ -90,6 +90,7 @@ struct UndoCommand: Command {
             report.warnings += warnings
             return Outcome(report)
         }
+        try state.site.checkUndo(of: kept)
         let report = undo.report(receipt, refused: try undo.carryOut(progress), again: again.shellLine)
         let file = try undo.record(
             report, receipt: receipt, at: .now, in: state.site, signedBy: signer, tool: "dray-import \(toolVersion)",

@@ -133,7 +133,8 @@ struct LoadCommand: Command {
             file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
         report.warnings += result.warnings + [kept.proof.warning(kept.file)].compactMap(\.self)
         if let receipt { report.text += "\ncopied to: \(receipt)" }
-        report.next = ["dray-import receipt show \(result.receiptFile.string.shellWord)"] + result.next
+        let show = ["dray-import", "receipt", "show", result.receiptFile.string] + media.state.words
+        report.next = [show.shellLine] + result.next
         return Outcome(report)
     }
 }
