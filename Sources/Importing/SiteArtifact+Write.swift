@@ -87,9 +87,10 @@ extension SiteArtifact {
             artifact.accepted.removeAll { $0.fingerprint == fingerprint }
             artifact.accepted.append(Accepted(roots: roots, metadata: accepted))
         }
-        // The state decides: what stands in the target beside may be anybody's.
-        let bound = try state.binding(of: target.address).products
-        artifact.products = Set(bound + [product].compactMap(\.self)).sorted()
+        // What other states have bound stays; here it counts for nothing while this state has a binding of its own.
+        let bound = try state.binding(of: target.address).union(ProductBinding([product].compactMap(\.self)))
+        let all = bound.union(ProductBinding(artifact.products))
+        artifact.products = (all.products.count <= ProductBinding.limit ? all : bound).products
         let receipt = try file.contents(limit: DSSEEnvelope.maximumSize)
         try artifact.write(receipt, name: file.lastComponent?.string ?? "", to: target)
         return true

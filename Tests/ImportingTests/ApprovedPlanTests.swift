@@ -39,6 +39,10 @@ struct ApprovedPlanTests {
         }
         #expect(refusal { _ = try load() }?.code == .refused)
         try made.scene.approve("plan.json", by: made.approver)
+        let nameless = refusal {
+            try made.scene.load(made.bundle) { ($0.plan, $0.person) = (made.file, nil) }
+        }
+        #expect(nameless?.code == .refused && nameless?.text.contains("--operator NAME") == true)
         let receipt = try load()
         #expect(receipt.approval?.plan == Digest(of: try made.file.contents(limit: 1 << 20)).hex)
         #expect(receipt.approval?.approvers.map(\.name) == ["Second Person"])

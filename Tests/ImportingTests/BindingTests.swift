@@ -58,6 +58,22 @@ struct BindingTests {
         #expect(try third.state.binding(of: target.address).products.count == 2)
     }
 
+    @Test mutating func `29: what a registry says does not widen what a site has bound`() throws {
+        let server = try ZotServer()
+        let target = try server.target()
+        let (one, other) = (try palette.release("1.0.0"), try vertex.release("1.0.0"))
+        let site = try TrustScene(palette, vertex)
+        try site.load(one, to: target)
+        // somebody else writes there that the target takes the other product too
+        let stranger = try TrustScene(palette, vertex)
+        _ = try stranger.state.bind(target.address, product: "vertex-enterprise")
+        try stranger.load(other, to: target)
+        #expect(try SiteArtifact.read(from: target)?.products == ["palette-enterprise", "vertex-enterprise"])
+        #expect(refusal { try site.load(other, to: target) }?.code == .refused)
+        #expect(refusal { try site.load(one, to: target) } == nil)
+        #expect(try site.state.binding(of: target.address).products == ["palette-enterprise"])
+    }
+
     @Test mutating func `29: for an unknown root both products are named, the medium's as unverified`() throws {
         let scene = try TrustScene(palette)
         let bundle = try vertex.release("1.0.0")

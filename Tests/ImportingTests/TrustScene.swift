@@ -37,6 +37,7 @@ struct TrustScene {
     ) throws -> Receipt {
         var run = LoadRun(state: state, tool: "test")
         run.now = { [now] in now }
+        run.person = "First Person"
         try change(&run)
         return try run.run(
             try unverified(media), to: target ?? layout,
