@@ -24,11 +24,13 @@ extension Failure {
     package var name: String { "\(self)" }
 }
 
-/// The end of a command's help: the exit codes that it can come to, 0, 1, 64 and 130 always among them.
-package func exitCodeHelp(_ codes: [Failure]) -> String {
+/// The end of a command's help: the exit codes that it can come to, 0, 1, 64 and 130 always among them. `meaning` has what
+/// a code means for this command, where that is more than `Failure.meaning` says.
+package func exitCodeHelp(_ codes: [Failure], meaning: [Failure: String] = [:]) -> String {
     let all = Set(codes).union([.failed, .usage, .interrupted]).sorted { $0.rawValue < $1.rawValue }
     let lines = all.map { failure in
-        String(repeating: " ", count: 5 - String(failure.rawValue).count) + "\(failure.rawValue)  \(failure.meaning)"
+        String(repeating: " ", count: 5 - String(failure.rawValue).count)
+            + "\(failure.rawValue)  \(meaning[failure] ?? failure.meaning)"
     }
     return (["EXIT CODES:", "    0  done"] + lines).joined(separator: "\n")
 }

@@ -11,6 +11,8 @@ package struct AssemblyResult: Sendable {
     package let set: TrustedMetadata?
     /// The finished bundle's folder.
     package var bundle: FilePath?
+    /// Whether media that count under the root before may be refused under this one.
+    package var asksMore = false
 }
 
 /// Puts together what has come back: checks it with the importer's code, writes the trust folder, then the bundle. What is
@@ -43,6 +45,7 @@ package struct Assembly {
         let (root, set) = try stored(in: folder) ?? assembled(after: folder.root)
         try folder.store(root, set)
         var result = AssemblyResult(root: root, set: set)
+        if let former = stage.base?.root.root { result.asksMore = root.root.asksMore(than: former) }
         if let set, let place, stage.isOfBundle { result.bundle = try finish(place, set) }
         return result
     }
@@ -150,8 +153,8 @@ package struct Assembly {
             try stage.keep(finished: set)
             let holders = set.root.root[.targets].keys.map { "\($0.id) (\($0.kind))" }.joined(separator: ", ")
             throw SigningError.incomplete([
-                "SHA256SUMS, by one of \(holders); the set itself is signed and in the trust folder, so now dray sign add "
-                    + "once more with one of these keys, or give it here with --key"
+                "SHA256SUMS, by one of \(holders); the set itself is signed and in the trust folder, so now one of these "
+                    + "keys signs once more, or give it here with --key"
             ])
         }
         try BundleSeal(set).write(to: place.present, signature: signature)

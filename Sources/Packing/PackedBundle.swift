@@ -93,9 +93,17 @@ extension TrustFolder {
     }
 
     /// A new set for a bundle that was signed before, by keys that were removed or until a time that has passed.
+    ///
+    /// Throws as `PackedBundle.init(signed:of:)`, and `PackError.expired` where neither `expires` nor the release's
+    /// supportEnd is to come.
     package func renewal(of bundle: FilePath, expires: UTCTime?, now: UTCTime) throws -> Proposal {
         let signed = try PackedBundle(signed: bundle, of: state)
         try PackedBundle.check(bundle, holds: signed.files)
+        guard expires != nil || signed.expires > now else {
+            throw PackError.expired(
+                "\(bundle) would expire with its release's support, at \(signed.expires), which has passed; name a later "
+                    + "day with --expires YYYY-MM-DD")
+        }
         return try proposal(
             Publication(of: signed.release, files: signed.files, after: published), issued: now,
             expires: expires ?? min(signed.expires, .usualExpiry(from: now)))

@@ -47,7 +47,9 @@ package struct Proposal: Sendable {
         for demand in demands {
             let have = demand.keys(among: keys).count
             guard have >= demand.keys.threshold else {
-                throw .tooFewKeys(demand.role, root: demand.root, have: have, needed: demand.keys.threshold)
+                throw .tooFewKeys(
+                    demand.role, root: demand.root, have: have, needed: demand.keys.threshold,
+                    uncounted: keys.uncounted(by: demands, for: demand.role, root: demand.root))
             }
         }
     }

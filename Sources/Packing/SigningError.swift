@@ -11,7 +11,9 @@ package enum SigningError: Error, Equatable {
     /// Something published that the trust folder doesn't know.
     case folderBehind(FilePath, lacks: String, FilePath)
     /// The keys at hand don't make up a threshold.
-    case tooFewKeys(Role, root: Int64, have: Int, needed: Int)
+    case tooFewKeys(Role, root: Int64, have: Int, needed: Int, uncounted: [UncountedKey] = [])
+    /// None of the keys at hand may sign the sums of a trust-only bundle.
+    case noReleaseKey(root: Int64, [UncountedKey])
     /// A stage waits for signatures: a line for each threshold that isn't met.
     case incomplete([String])
     case keyNotAsked(KeyID)
@@ -42,7 +44,8 @@ extension SigningError: ClassifiedError {
             .tooLarge, .exportExists:
             .refused
         case .bundleDiffers: .damaged
-        case .tooFewKeys, .keyListed, .keyUnlisted, .thresholdTooHigh, .unlisted, .nothingPublished, .bundleUnusable:
+        case .tooFewKeys, .noReleaseKey, .keyListed, .keyUnlisted, .thresholdTooHigh, .unlisted, .nothingPublished,
+            .bundleUnusable:
             .usage
         }
     }
@@ -55,9 +58,13 @@ extension SigningError: ClassifiedError {
         case .folderBehind(let folder, let lacks, let place):
             "\(folder) lacks \(lacks), which \(place) was published with: it is an old copy of the trust folder; go on with "
                 + "the newest one, or copy the newer files of \(place)/trust into it"
-        case .tooFewKeys(let role, let root, let have, let needed):
-            "root \(root) wants \(needed) of its \(role.rawValue) keys to sign, and \(have) of them are given; give more, "
-                + "or let the holders sign apart (--stage, pack --no-sign; dray sign --help)"
+        case .tooFewKeys(let role, let root, let have, let needed, let uncounted):
+            "root \(root) wants \(needed) of its \(role.rawValue) keys to sign, and \(have) of them are given; "
+                + uncounted.map { "\($0); " }.joined()
+                + "give more, or let the holders sign apart (--stage, pack --no-sign; dray sign --help)"
+        case .noReleaseKey(let root, let uncounted):
+            "one release key of root \(root) must sign the sums, and none is given; "
+                + uncounted.map { "\($0); " }.joined() + "dray trust status lists the keys that count"
         case .incomplete(let lines):
             "signatures are missing:\n" + lines.map { "  \($0)" }.joined(separator: "\n")
         case .keyNotAsked(let id):

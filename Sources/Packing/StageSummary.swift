@@ -32,6 +32,8 @@ package struct StageSummary: Sendable, Encodable {
     /// The bundle's files with their lengths in bytes.
     package let files: [String: Int64]
     package let supported: [String]
+    /// Whether the release is of a bundle and not in the list of supported releases that is signed with it.
+    package var isUnlisted: Bool { release.map { !supported.contains($0) } ?? false }
     /// Lines of what changes: keys, thresholds, releases.
     package let changes: [String]
 

@@ -47,12 +47,14 @@ package struct TrustExport {
 
     /// Writes the folder below `out`, signed by one of these keys; one that is there with the same content is fine.
     ///
-    /// Throws `SigningError.tooFewKeys` when none is a release key, `.tooLarge` (14) above 64 KiB, `.exportExists` for other
+    /// Throws `SigningError.noReleaseKey` when none is a release key, `.tooLarge` (14) above 64 KiB, `.exportExists` for other
     /// content.
     package func write(below out: FilePath, keys: [PrivateKey]) throws -> (folder: FilePath, bytes: Int) {
         let root = set.root.root
         guard let signer = root.sumsSigner(among: keys) else {
-            throw SigningError.tooFewKeys(.targets, root: root.header.version, have: 0, needed: 1)
+            let version = root.header.version
+            throw SigningError.noReleaseKey(
+                root: version, keys.uncounted(by: [], for: .targets, root: version))
         }
         let signature = try signer.signDetached(seal.sums)
         let small = [seal.sums, signature, TrustExport.page].map(\.count).reduce(0, +)

@@ -30,7 +30,7 @@ extension TrustFolder {
         try TrustFolder.check(change.root, of: root.root[.root], "root")
         try TrustFolder.check(change.release, of: root.root[.targets], "release")
         let next = try root.root.following(change, issued: now)
-        guard let published, !TrustFolder.vouches(next, for: published) else {
+        guard let published, !next.vouches(for: published) else {
             return Proposal(base: state, root: next)
         }
         let former = published.targets.content.header.expires
@@ -49,15 +49,6 @@ extension TrustFolder {
         else {
             throw .thresholdTooHigh(new.threshold, keys: new.keys.count, of: kind)
         }
-    }
-
-    /// Whether those who signed a set are enough of a root's keys.
-    private static func vouches(_ root: Root, for set: TrustedMetadata) -> Bool {
-        func enough(_ role: Role, _ signers: [KeyID]) -> Bool {
-            root[role].keys.filter { signers.contains($0.id) }.count >= root[role].threshold
-        }
-        return enough(.targets, set.targets.signers) && enough(.snapshot, set.snapshot.signers)
-            && enough(.timestamp, set.timestamp.signers)
     }
 
     /// The list of releases without some of them. Throws `SigningError.unlisted` for one that isn't there.

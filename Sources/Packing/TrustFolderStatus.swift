@@ -39,14 +39,16 @@ package struct TrustFolderStatus: Sendable, Encodable {
     package let supported: [String]
     /// Bundles in which no fork was found.
     package let compared: [String]
+    /// Bundles whose signers are too few of the newest root's keys: to be renewed.
+    package let outdated: [String]
     /// What needs doing; empty where nothing does.
     package let needs: [Need]
 
     package enum Need: String, Sendable, Encodable {
-        case firstRelease, rootExpired, rootExpiresSoon, keysChanged, setExpired, setExpiresSoon
+        case firstRelease, rootExpired, rootExpiresSoon, keysChanged, setExpired, setExpiresSoon, bundlesOutdated
     }
 
-    package init(_ trust: PublishedTrust, compared: [FilePath], now: UTCTime) {
+    package init(_ trust: PublishedTrust, compared: [FilePath], outdated: [FilePath] = [], now: UTCTime) {
         let root = trust.root.root
         (product, rootVersion) = (root.product, root.header.version)
         fingerprint = trust.root.fingerprint
@@ -60,7 +62,8 @@ package struct TrustFolderStatus: Sendable, Encodable {
         }
         supported = (trust.published?.targets.content.supported.keys).map { $0.sorted() } ?? []
         self.compared = compared.map(\.string)
-        needs = TrustFolderStatus.needs(trust, now)
+        self.outdated = outdated.map(\.string)
+        needs = TrustFolderStatus.needs(trust, now) + (outdated.isEmpty ? [] : [.bundlesOutdated])
     }
 
     /// The keys by role; roles with the same keys together.

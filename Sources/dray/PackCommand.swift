@@ -4,6 +4,7 @@ import ArgumentParser
 import BundleFormat
 import CommandLineSupport
 import Files
+import Importing
 import OCI
 import Packing
 import PaletteSources
@@ -92,6 +93,8 @@ struct PackCommand: Command {
         return result.wasComplete ? unchanged(result) : done(result)
     }
 
+    func explained(_ error: any Error) -> any Error { named(error, release.key) }
+
     private func plan(_ plan: PackPlan) -> Outcome {
         let lines = plan.inputs.map { input in
             let place = input.isPlain ? "plain" : "packed"
@@ -135,11 +138,11 @@ struct PackCommand: Command {
         guard !result.isUnsigned else {
             return [
                 "# choose a folder for STAGE, which will travel to the holders of the release keys:",
-                "dray sign stage \(result.folder) --trust \(trust) --out STAGE",
+                "dray sign stage \(result.folder.word) --trust \(trust.shellWord) --out STAGE",
             ]
         }
         return [
-            "dray verify \(result.folder) --root \(FilePath(trust).appending("1.root.json"))",
+            "dray verify \(result.folder.word) --root \(FilePath(trust).appending("1.root.json").word)",
             "# copy the folder to the media",
         ]
     }

@@ -4,6 +4,8 @@ import ArgumentParser
 import CommandLineSupport
 import Cryptography
 import Files
+import Importing
+import Packing
 import SystemPackage
 import Trust
 
@@ -49,6 +51,52 @@ struct ExpiryDate: ExpressibleByArgument {
 }
 
 extension PublicKey {
-    /// A public key from its file.
-    init(file: String) throws { try self.init(pem: try FilePath(file).contents(limit: 1 << 20)) }
+    /// A public key from its file. Throws `FileError`, `UnusablePublicKey`.
+    init(file: String) throws {
+        let pem = try FilePath(file).contents(limit: 1 << 20)
+        do throws(KeyError) {
+            try self.init(pem: pem)
+        } catch { throw UnusablePublicKey(file: file, reason: error) }
+    }
+}
+
+/// A file holds no public key that can be used; which one, and why.
+struct UnusablePublicKey: ClassifiedError {
+    let file: String
+    let reason: KeyError
+
+    var failure: Failure { .usage }
+    var description: String {
+        guard case .wrongLabel(let label, _) = reason, label.hasSuffix("PRIVATE KEY") else {
+            return "\(file): \(reason)"
+        }
+        return "\(file): \(reason); give the public half, the .pub.pem beside it"
+    }
+}
+
+extension FilePath {
+    /// One word of a shell's command line.
+    var word: String { string.shellWord }
+}
+
+/// Places for as many private keys as must sign.
+struct KeyPlaces {
+    /// `KEY`, or `KEY1, KEY2`.
+    let names: String
+    /// `key` or `keys`.
+    let noun: String
+    /// `--key KEY`, or `--key KEY1 --key KEY2`.
+    let words: String
+
+    init(_ count: Int, option: String = "--key") {
+        let places = count > 1 ? (1...count).map { "KEY\($0)" } : ["KEY"]
+        noun = count > 1 ? "keys" : "key"
+        names = places.joined(separator: ", ")
+        words = places.map { "\(option) \($0)" }.joined(separator: " ")
+    }
+}
+
+/// What `explained` makes of an error about keys that were given in this order.
+func named(_ error: any Error, _ keys: [String]) -> any Error {
+    (error as? SigningError).map { $0.naming(keys) } ?? error
 }

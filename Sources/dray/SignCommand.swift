@@ -5,6 +5,7 @@ import BundleFormat
 import CommandLineSupport
 import Cryptography
 import Files
+import Importing
 import Packing
 import SystemPackage
 import Trust
@@ -77,20 +78,26 @@ struct SignAdd: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let stage = try SigningStage(reading: FilePath(stage))
         let summary = StageSummary(stage)
+        let text = try stage.finished() == nil ? summary.text : SignAdd.sumsLine + summary.text
         guard let key else {
             return Outcome(
-                text: summary.text, data: summary,
+                text: text, data: summary, warnings: summary.warnings,
                 next: [
                     "# is this what you mean to sign? then, with your key for KEY:",
-                    "dray sign add \(stage.folder) --key KEY",
+                    "dray sign add \(stage.folder.word) --key KEY",
                 ])
         }
         let added = try stage.add(try unlocking.key(key))
         let data = Data(stage: summary, key: added.key.hex, signed: added.signed, file: added.file.string)
         return Outcome(
-            text: summary.text + "\nsigned:      \(added.signed.joined(separator: ", ")) by \(added.key)",
-            data: data, next: ["# send \(added.file) back to who assembles; nothing else needs to travel"])
+            text: text + "\nsigned:      \(added.signed.joined(separator: ", ")) by \(added.key)",
+            data: data, warnings: summary.warnings,
+            next: ["# send \(added.file.word) back to who assembles; nothing else needs to travel"])
     }
+
+    /// The first line, before the summary of a set that needs no more signatures.
+    private static let sumsLine =
+        "to sign:     SHA256SUMS, the sums of the bundle's files; the set below is signed already\n"
 
     private struct Data: Encodable {
         let stage: StageSummary
@@ -109,7 +116,9 @@ struct SignAssemble: Command {
             written; the same command again goes on when it has come. Of a bundle, SHA256SUMS is signed last, by one release
             key: one given with --key, or any holder's with dray sign add once more.
 
-            \(exitCodeHelp([.incomplete, .notTrusted, .expired, .damaged, .refused, .noSpace]))
+            \(exitCodeHelp(
+                [.incomplete, .notTrusted, .expired, .damaged, .refused, .noSpace],
+                meaning: [.incomplete: "signatures are missing; what there is stays good"]))
             """)
 
     @Argument(help: "The stage, with what came back in it.", completion: .directory)
@@ -133,13 +142,45 @@ struct SignAssemble: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let stage = try SigningStage(reading: FilePath(stage))
         let keys = try key.map(unlocking.key)
-        let result = try Assembly(stage, trust: trust.path, keys: keys, now: .now)
-            .run(bundle: bundle.map { FilePath($0) })
-        return Outcome(published: result.root, result.set, trust: trust.path, bundle: result.bundle)
+        do {
+            let result = try Assembly(stage, trust: trust.path, keys: keys, now: .now)
+                .run(bundle: bundle.map { FilePath($0) })
+            return Outcome(
+                published: result.root, result.set, trust: trust.path, bundle: result.bundle, asksMore: result.asksMore)
+        } catch SigningError.incomplete(let lines) {
+            return try waiting(stage, lines)
+        }
+    }
+
+    /// The outcome while signatures are missing: who is still to sign, and how.
+    private func waiting(_ stage: SigningStage, _ missing: [String]) throws -> Outcome {
+        let place = stage.folder.word
+        let travel =
+            try stage.finished() == nil
+            ? "# take the whole of \(place) to a holder of one of these keys, for KEY:"
+            : "# \(place) has grown: take the whole of it again to a holder of one of these keys, for KEY:"
+        let again =
+            ["dray", "sign", "assemble", stage.folder.string, "--trust", trust.path.string]
+            + (bundle.map { ["--bundle", $0] } ?? [])
+        return Outcome(
+            text: "\(SigningError.incomplete(missing))", data: ["missing": missing],
+            next: [
+                travel, "dray sign add \(place) --key KEY", "# put the file that comes back into \(place), then",
+                again.shellLine,
+            ], failure: .incomplete)
     }
 }
 
 extension StageSummary {
+    /// What who signs should see first.
+    var warnings: [String] {
+        guard isUnlisted, let release else { return [] }
+        return [
+            "release \(release) is not in the list of supported releases that is signed with it; sites would refuse its "
+                + "media (12)"
+        ]
+    }
+
     /// For a terminal; all of it comes from bytes that hold printable ASCII alone.
     var text: String {
         var lines = ["product:     \(product)"]
@@ -163,20 +204,24 @@ extension Outcome {
     /// A stage was made.
     init(staged stage: SigningStage, trust: FilePath, bundle: FilePath? = nil) {
         let summary = StageSummary(stage)
-        let last = "dray sign assemble \(stage.folder) --trust \(trust)" + (bundle.map { " --bundle \($0)" } ?? "")
+        let place = stage.folder.word
+        let last = "dray sign assemble \(place) --trust \(trust.word)" + (bundle.map { " --bundle \($0.word)" } ?? "")
         self.init(
-            text: summary.text + "\nstage:       \(stage.folder)", data: summary,
+            text: summary.text + "\nstage:       \(stage.folder)", data: summary, warnings: summary.warnings,
             next: [
-                "# take \(stage.folder) to each holder, who looks and signs, with their key for KEY:",
-                "dray sign add \(stage.folder) --key KEY",
-                "# put the files that come back into \(stage.folder), then", last,
+                "# take \(place) to each holder, who looks and signs, with their key for KEY:",
+                "dray sign add \(place) --key KEY", "# put the files that come back into \(place), then", last,
             ])
     }
 
-    /// Metadata was signed and stored.
-    init(published root: TrustedRoot, _ set: TrustedMetadata?, trust: FilePath, bundle: FilePath? = nil) {
+    /// Metadata was signed and stored. `asksMore`: its root may refuse media that counted before.
+    init(
+        published root: TrustedRoot, _ set: TrustedMetadata?, trust: FilePath, bundle: FilePath? = nil,
+        asksMore: Bool = false
+    ) {
         struct Data: Encodable {
             let trust: String
+            let fingerprint: String
             let root: Int64
             let targets: Int64?
             let timestamp: Int64?
@@ -185,28 +230,44 @@ extension Outcome {
         }
         let supported = set.map { $0.targets.content.supported.keys.sorted() }
         let data = Data(
-            trust: trust.string, root: root.root.header.version, targets: set?.targets.content.header.version,
+            trust: trust.string, fingerprint: root.fingerprint, root: root.root.header.version,
+            targets: set?.targets.content.header.version,
             timestamp: set?.timestamp.content.header.version, supported: supported, bundle: bundle?.string)
         var lines = ["trust:       \(trust), root \(root.root.header.version), expires \(root.root.header.expires)"]
+        if Outcome.isFirst(root, set) { lines.append("fingerprint: \(RootCandidate.grouped(root.fingerprint))") }
         if let set {
             let header = set.targets.content.header
             lines.append("published:   targets \(header.version), expires \(header.expires)")
             lines.append("supported:   \((supported ?? []).joined(separator: ", "))")
         }
         if let bundle { lines.append("bundle:      \(bundle)") }
-        self.init(text: lines.joined(separator: "\n"), data: data, next: Outcome.next(root, set, trust, bundle))
+        let renewal = asksMore ? Outcome.renewal(root.root, trust) : []
+        self.init(
+            text: lines.joined(separator: "\n"), data: data, next: Outcome.next(root, set, trust, bundle) + renewal)
+    }
+
+    private static func isFirst(_ root: TrustedRoot, _ set: TrustedMetadata?) -> Bool {
+        set == nil && root.root.header.version == 1
     }
 
     private static func next(
         _ root: TrustedRoot, _ set: TrustedMetadata?, _ trust: FilePath, _ bundle: FilePath?
     ) -> [String] {
-        if let bundle { return ["dray verify \(bundle) --root \(trust.appending("1.root.json"))"] }
-        guard set == nil, root.root.header.version == 1 else {
-            return [
-                "# sites learn of it from the next bundle, or at once from a trust-only bundle, with a release key for KEY:",
-                "dray trust export --trust \(trust) --key KEY --out MEDIA",
-            ]
-        }
-        return ["dray trust status --trust \(trust)"]
+        if let bundle { return ["dray verify \(bundle.word) --root \(trust.appending("1.root.json").word)"] }
+        guard !isFirst(root, set) else { return firstSteps(root.root, trust) }
+        return [
+            "# sites learn of it from the next bundle, or at once from a trust-only bundle, with a release key for KEY:",
+            "dray trust export --trust \(trust.word) --key KEY --out MEDIA",
+        ]
+    }
+
+    /// How media go on counting after a root that asks more of their signers.
+    private static func renewal(_ root: Root, _ trust: FilePath) -> [String] {
+        let keys = KeyPlaces(root[.targets].threshold)
+        return [
+            "# media signed by removed keys, or by too few, are refused by sites that know root \(root.header.version);",
+            "# sign each again, with its folder for BUNDLE and the private release \(keys.noun) for \(keys.names):",
+            "dray trust renew BUNDLE --trust \(trust.word) \(keys.words)",
+        ]
     }
 }

@@ -46,7 +46,7 @@ struct AddSite: Command {
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let key = try PublicKey(pem: try FilePath(publicKey).contents(limit: 1 << 20))
+        let key = try PublicKey(file: publicKey)
         let isNew = try sites.folder.add(name, key)
         let id = TrustKey(key).id.hex
         return Outcome(

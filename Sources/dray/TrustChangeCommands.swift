@@ -78,6 +78,8 @@ struct RotateTrust: Command {
         let keys = try rootKey.map(release.unlocking.key) + release.keys()
         return try folder.settle(proposal, keys, stage: stage.stage, trust: trust.path)
     }
+
+    func explained(_ error: any Error) -> any Error { named(error, rootKey + release.key) }
 }
 
 extension KeyID {
@@ -102,8 +104,9 @@ extension TrustFolder {
         _ proposal: Proposal, _ keys: [PrivateKey], stage: String?, trust: FilePath, bundle: FilePath? = nil
     ) throws -> Outcome {
         guard let stage else {
+            let former = root.root
             let set = try carryOut(proposal, by: keys, now: .now)
-            return Outcome(published: root, set, trust: trust)
+            return Outcome(published: root, set, trust: trust, asksMore: root.root.asksMore(than: former))
         }
         let made = try SigningStage(writing: proposal, to: FilePath(stage))
         for key in keys { _ = try made.add(key) }
@@ -141,6 +144,8 @@ struct DelistRelease: Command {
         let proposal = try folder.delisting(version, expires: expires?.time, now: .now)
         return try folder.settle(proposal, release.keys(), stage: stage.stage, trust: trust.path)
     }
+
+    func explained(_ error: any Error) -> any Error { named(error, release.key) }
 }
 
 struct RenewTrust: Command {
@@ -183,6 +188,8 @@ struct RenewTrust: Command {
         try folder.renew(bundle, proposal, by: keys, now: .now)
         return Outcome(published: folder.root, folder.published, trust: trust.path, bundle: bundle)
     }
+
+    func explained(_ error: any Error) -> any Error { named(error, release.key) }
 }
 
 struct ExportTrust: Command {
@@ -221,4 +228,6 @@ struct ExportTrust: Command {
                 "# carry the folder to the sites; there, with its place for MEDIA:", "dray-import trust update MEDIA",
             ])
     }
+
+    func explained(_ error: any Error) -> any Error { named(error, release.key) }
 }

@@ -5,6 +5,7 @@ import BundleFormat
 import CommandLineSupport
 import Cryptography
 import Files
+import Importing
 import Packing
 import SystemPackage
 import Trust
@@ -123,12 +124,22 @@ extension Outcome {
     init(created root: TrustedRoot, folder: FilePath) {
         let fingerprint = root.fingerprint
         self.init(
-            text: "trust folder: \(folder)\nfingerprint:  \(fingerprint)",
+            text: "trust folder: \(folder)\nfingerprint:  \(RootCandidate.grouped(fingerprint))",
             data: ["folder": folder.string, "product": root.root.product, "fingerprint": fingerprint],
-            next: [
-                "# give the fingerprint to every site on paper; trust add compares it there",
-                "# put your manifest for release.yaml and the private release key for KEY:",
-                "dray pack release.yaml --trust \(folder) --key KEY --out bundles",
-            ])
+            next: Outcome.firstSteps(root.root, folder))
+    }
+
+    /// What follows a product's first root.
+    static func firstSteps(_ root: Root, _ folder: FilePath) -> [String] {
+        ["# give the fingerprint to every site on paper; trust add compares it there"] + firstPack(root, folder)
+    }
+
+    /// The command that packs a product's first release.
+    static func firstPack(_ root: Root, _ folder: FilePath) -> [String] {
+        let keys = KeyPlaces(root[.targets].threshold)
+        return [
+            "# put your manifest for release.yaml and the private release \(keys.noun) for \(keys.names):",
+            "dray pack release.yaml --trust \(folder.word) \(keys.words) --out bundles",
+        ]
     }
 }

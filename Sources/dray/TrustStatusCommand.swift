@@ -33,10 +33,12 @@ struct TrustStatusCommand: Command {
     func perform(_ progress: Progress) throws -> Outcome {
         let state = try TrustFolder.look(trust.path)
         let compared = try state.checkForks(in: trust.path, against: media.map { FilePath($0) })
-        let status = TrustFolderStatus(state, compared: compared, now: .now)
-        var warnings: [String] = []
+        let outdated = try OutdatedBundles(among: compared, by: state)
+        let status = TrustFolderStatus(state, compared: compared, outdated: outdated.renewable, now: .now)
+        var warnings = outdated.unreadable
         if !media.isEmpty && compared.isEmpty { warnings.append("none of the media is a bundle of this trust") }
-        return Outcome(text: status.text, data: status, warnings: warnings, next: status.next(trust.path))
+        return Outcome(
+            text: status.text, data: status, warnings: warnings, next: status.next(trust.path, state.root.root))
     }
 }
 
@@ -72,21 +74,29 @@ extension TrustFolderStatus {
             "the newest root's keys have signed nothing yet; sites with that root accept nothing until they do"
         case .setExpired: "what was published has expired"
         case .setExpiresSoon: "what was published expires within three months"
+        case .bundlesOutdated:
+            "sites that know root \(rootVersion) refuse media whose signers it no longer accepts: "
+                + outdated.joined(separator: ", ")
         }
     }
 
-    fileprivate func next(_ trust: FilePath) -> [String] {
+    fileprivate func next(_ trust: FilePath, _ root: Root) -> [String] {
         guard let need = needs.first else { return ["# nothing needs doing"] }
+        let keys = KeyPlaces(root[.targets].threshold)
+        let release = "# with the private release \(keys.noun) for \(keys.names):"
+        let renewals = outdated.map { "dray trust renew \($0.shellWord) --trust \(trust.word) \(keys.words)" }
+        let bundles = renewals.isEmpty ? [] : [release] + renewals
         switch need {
-        case .firstRelease:
-            return [
-                "# put your manifest for release.yaml and the private release key for KEY:",
-                "dray pack release.yaml --trust \(trust) --key KEY --out bundles",
-            ]
+        case .firstRelease: return Outcome.firstPack(root, trust)
         case .rootExpired, .rootExpiresSoon:
-            return ["# with the private root key for KEY:", "dray trust rotate --trust \(trust) --root-key KEY"]
+            let keys = KeyPlaces(root[.root].threshold, option: "--root-key")
+            return [
+                "# with the private root \(keys.noun) for \(keys.names):",
+                "dray trust rotate --trust \(trust.word) \(keys.words)",
+            ] + bundles
         case .keysChanged, .setExpired, .setExpiresSoon:
-            return ["# with the private release key for KEY:", "dray trust renew --trust \(trust) --key KEY"]
+            return [release, "dray trust renew --trust \(trust.word) \(keys.words)"] + renewals
+        case .bundlesOutdated: return bundles
         }
     }
 }

@@ -47,12 +47,18 @@ struct PublisherTests {
         )
         try team.dray("sign", "add", "root", "--key", "r1.pem")
         let waits = try team.dray("sign", "assemble", "root", "--trust", "trust", code: 3)
-        #expect(waits.errorOutput.contains("1 of 2") && waits.errorOutput.contains("P-384"))
+        #expect(waits.output.contains("1 of 2") && waits.output.contains("P-384"))
+        #expect(waits.errorOutput.contains("dray sign add root --key KEY"))
         try team.dray("sign", "add", "root", "--key", "r3.pem")
-        try team.dray("sign", "assemble", "root", "--trust", "trust")
+        let first = try team.dray("sign", "assemble", "root", "--trust", "trust")
+        #expect(first.output.contains("fingerprint: ") && first.errorOutput.contains("to every site on paper"))
+        #expect(first.errorOutput.contains("--key KEY1 --key KEY2"))
 
         try team.dray("pack", team.sample.manifest.string, "--trust", "trust", code: 64)
         #expect(try team.pack("--key", "k1.pem", code: 64).errorOutput.contains("--no-sign"))
+        let unlisted = try team.pack("--key", "k1.pem", "--key", "r1.pem", "--key", "k1.pem", code: 64).errorOutput
+        #expect(unlisted.contains("r1.pem (key ") && unlisted.contains("is no release key of root 1"))
+        #expect(unlisted.contains("is given twice"))
         let packed = try team.pack("--no-sign", "--output", "json")
         #expect(packed.output.contains("\"signed\":false") && packed.output.contains("dray sign stage"))
         let partial = "bundles/.palette-enterprise-1.0.0.partial"
@@ -76,11 +82,20 @@ struct PublisherTests {
         for key in ["r2.pem", "k4.pem", "k2.pem"] { try team.dray("sign", "add", "rotation", "--key", key) }
         let done = try team.dray("sign", "assemble", "rotation", "--trust", "trust")
         #expect(done.output.contains("root 2") && done.output.contains("targets 2"))
+        #expect(done.errorOutput.contains("dray trust renew BUNDLE --trust trust --key KEY1 --key KEY2"))
+        let outdated = try team.dray("trust", "status", "--trust", "trust", "--media", "bundles").errorOutput
+        #expect(outdated.contains("dray trust renew bundles/palette-enterprise-1.0.0 --trust trust --key KEY1"))
         try team.dray("trust", "export", "--trust", "trust", "--key", "k4.pem", "--out", "media")
         #expect(try client.verdict(team.place.appending("media/palette-enterprise-trust-2-2")) == "ok 2 2 2 2")
         #expect(try client.verdict(team.bundle) == "UnsignedMetadataError")
         try team.dray("trust", "renew", team.bundle.string, "--trust", "trust", "--key", "k2.pem", "--key", "k4.pem")
         #expect(try client.verdict(team.bundle, "release.json") == "ok 2 3 3 3")
+        let current = try team.dray("trust", "status", "--trust", "trust", "--media", "bundles").errorOutput
+        #expect(current.contains("nothing needs doing"))
+        let mistaken = try team.dray(
+            "trust", "init", "--product", "p", "--root-key", "r1.pem", "--release-key", "k1.pem", "--out", "new",
+            code: 64)
+        #expect(mistaken.errorOutput.contains("k1.pem: it holds") && mistaken.errorOutput.contains(".pub.pem"))
         try team.dray("verify", "bundles", "--root", "trust/1.root.json")
     }
 

@@ -92,7 +92,12 @@ struct RefusalTests {
         var options = fixture.options()
         let key = try PrivateKey.generate()
         options.keys = { [key] }
-        let error = SigningError.tooFewKeys(.targets, root: 1, have: 0, needed: 1)
+        let stranger = UncountedKey(
+            place: 0, id: TrustKey(key.publicKey).id, reason: .unlisted(.targets, root: 1))
+        let error = SigningError.tooFewKeys(.targets, root: 1, have: 0, needed: 1, uncounted: [stranger])
+        #expect(
+            "\(error.naming(["team/c.pem"]))".contains(
+                "team/c.pem (key \(stranger.id.hex.prefix(8))...) is no release key"))
         #expect(throws: error) { try pack(options, progress: Progress(), now: fixture.now) }
         #expect(error.failure == .usage)
         let other = try PackFixture()

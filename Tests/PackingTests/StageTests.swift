@@ -95,7 +95,8 @@ struct StageTests {
         let fixture = try fixture()
         var options = fixture.options()
         options.keys = { [fixture] in [fixture.keys[0], fixture.keys[0]] }
-        let error = SigningError.tooFewKeys(.targets, root: 1, have: 1, needed: 2)
+        let twice = UncountedKey(place: 1, id: TrustKey(fixture.keys[0].publicKey).id, reason: .givenTwice)
+        let error = SigningError.tooFewKeys(.targets, root: 1, have: 1, needed: 2, uncounted: [twice])
         #expect(throws: error) { try pack(options, progress: Progress(), now: fixture.now) }
         #expect(try !fixture.place.appending("out/.palette-enterprise-1.0.0.partial").exists())
     }

@@ -301,7 +301,8 @@ struct TrustFolderTests {
         #expect(log.components("Verified OK") >= 2, "\(log)")
         #expect(log.components(": OK") == 6 && !log.contains("FAILED"), "\(log)")
         #expect(try export(fixture, by: [fixture.keys[2]]) == media)
-        #expect(throws: SigningError.tooFewKeys(.targets, root: 2, have: 0, needed: 1)) {
+        let removed = UncountedKey(place: 0, id: id(fixture.keys[0]), reason: .unlisted(.targets, root: 2))
+        #expect(throws: SigningError.noReleaseKey(root: 2, [removed])) {
             try export(fixture, by: [fixture.keys[0]])
         }
         #expect(throws: PackError.self) { try export(fixture, by: fixture.keys, now: .latest) }
