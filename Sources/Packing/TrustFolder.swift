@@ -2,6 +2,7 @@
 
 package import Cryptography
 internal import Files
+internal import Glibc
 package import SystemPackage
 package import Trust
 
@@ -62,7 +63,7 @@ package struct TrustFolder: ~Copyable {
 
     private static func locked(_ path: FilePath) throws -> OpenFile {
         let lock = try OpenFile.writing(path.appending(".lock"))
-        guard try lock.lock() else { throw PackError.alreadyRunning(path) }
+        guard try TrustFolder.take(lock) else { throw PackError.alreadyRunning(path) }
         return lock
     }
 
@@ -127,5 +128,17 @@ package struct TrustFolder: ~Copyable {
     /// The file of a role and version; `nil` where there is none.
     func file(_ role: Role, _ version: Int64) throws(FileError) -> [UInt8]? {
         try MediaFolder(path).contents(of: role.fileName(version: version), limit: role.byteLimit)
+    }
+}
+
+extension TrustFolder {
+    /// Waits up to a second: a program that is being started holds a copy of every lock until it runs, and `trust status` holds
+    /// it for a moment only.
+    private static func take(_ lock: borrowing OpenFile) throws -> Bool {
+        for _ in 0..<20 {
+            if try lock.lock() { return true }
+            usleep(50_000)
+        }
+        return try lock.lock()
     }
 }
