@@ -30,7 +30,7 @@ final class HostileGround: Sendable {
         packed = try layout.packed()
         let scene = try scene(copying: nil)
         let first = try scene.medium("first") { $0.versions = .init(5) }
-        let fingerprint = Digest(of: try keys.pinned).hex
+        let fingerprint = Digest(of: keys.pinned).hex
         try scene.importer("trust", "add", first, "--fingerprint", fingerprint).mustSucceed()
         try scene.importer("load", first, "--to", "oci:layout").mustSucceed()
         try run(["cp", "-a", scene.folder.path.string, place.appending("site").string]).mustSucceed()
@@ -125,7 +125,10 @@ struct HostileScene {
         }
         let script = SourceTree.root.appending("Tests/python/measured.py").string
         let result = try run(
-            ["python3", script, "\(HostileGround.timeLimit)", notes.appending("report").string, folder.path.string]
+            [
+                SourceTree.root.appending(".build/python/bin/python").string, script, "\(HostileGround.timeLimit)",
+                notes.appending("report").string, folder.path.string,
+            ]
                 + program + arguments + ["--state", "state"], environment: environment)
         let report = String(decoding: try contents(of: notes.appending("report")), as: UTF8.self)
         let numbers = report.split(separator: " ").compactMap { Int($0) }
@@ -134,11 +137,11 @@ struct HostileScene {
             code: numbers[0], memory: numbers[1], milliseconds: numbers[2], text: result.output + result.errorOutput)
     }
 
-    /// Everything in the folder with modes, and the digest of each file that isn't a hole of gigabytes.
+    /// Everything in the folder with modes, but for the receipts that a refused load leaves and the lock; and the digest of each file that isn't a hole of gigabytes.
     func listing() throws -> String {
         let line = """
-            find . -printf '%p %y %m %s %l\\n' | sort
-            find . -type f -size -4M -print0 | sort -z | xargs -0 sha256sum
+            find . -path ./state/receipts -prune -o -name lock -o -path ./state -o -printf '%p %y %m %s %l\\n' | sort
+            find . -path ./state/receipts -prune -o -name lock -o -type f -size -4M -print0 | sort -z | xargs -0 sha256sum
             """
         return try run(["sh", "-ec", "cd \(folder.path); \(line)"]).output
     }

@@ -14,6 +14,8 @@ struct HostileKeys: Sendable {
     let release: [PrivateKey]
     let laterRelease: [PrivateKey]
     let first: Root
+    /// Root 1 as the site pinned it: a second signature would be other bytes.
+    let pinned: [UInt8]
 
     init(product: String = "palette-enterprise") throws {
         (root, laterRoot, thief) = (try .generate(.p256), try .generate(.p256), try .generate(.p384))
@@ -22,9 +24,8 @@ struct HostileKeys: Sendable {
         first = try Root(
             firstFor: product, rootKeys: [root.publicKey], releaseKeys: release.map(\.publicKey), releaseThreshold: 2,
             issued: MadePublisher.now, expires: .latest)
+        pinned = try first.signed(by: [root])
     }
-
-    var pinned: [UInt8] { get throws { try first.signed(by: [root]) } }
 
     /// What root number `version` says: the keys as they were, or all replaced.
     func root(_ version: Int64, later: Bool = false) throws -> Root {
@@ -78,7 +79,9 @@ struct HostileMedium {
     var expires = UTCTime.latest
     /// Whether the supported releases name this one.
     var isListed = true
-    var signers: [Role: [PrivateKey]]
+    /// Who signs all roles but those in `signers`.
+    var releaseSigners: [PrivateKey]
+    var signers: [Role: [PrivateKey]] = [:]
     var ids: [Role: [String]] = [:]
     /// Changes to what is signed, and to the file after that.
     var bodies: [Role: Change] = [:]
@@ -90,8 +93,8 @@ struct HostileMedium {
 
     init(_ keys: HostileKeys) throws {
         self.keys = keys
-        signers = [.targets: Array(keys.release.prefix(2))]
-        others = ["1.root.json": try keys.pinned]
+        releaseSigners = Array(keys.release.prefix(2))
+        others = ["1.root.json": keys.pinned]
     }
 
     /// Replaces the first such text in what a role signs.
@@ -112,12 +115,12 @@ struct HostileMedium {
     /// Root 2 with all keys replaced, and everything else signed by the new ones from version 1 on.
     mutating func rotate() throws {
         try addRoot(later: true)
-        signers[.targets] = Array(keys.laterRelease.prefix(2))
+        releaseSigners = Array(keys.laterRelease.prefix(2))
         versions = .init(1)
     }
 
     private func signed(_ role: Role, _ genuine: [UInt8]) throws -> [UInt8] {
-        let by = signers[role] ?? signers[.targets] ?? []
+        let by = signers[role] ?? releaseSigners
         let body = try bodies[role]?(Forged.body(genuine)) ?? Forged.body(genuine)
         let file = try Forged.file(body, by: by, ids: ids[role])
         return try files[role]?(file) ?? file
@@ -162,13 +165,13 @@ struct HostileMedium {
         for (name, bytes) in trust { digests["trust/\(name)"] = Digest(of: bytes) }
         let sorted = digests.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         let sums = Array(sorted.map { "\($0.value.hex)  \($0.key)\n" }.joined().utf8)
-        let signer = signers[.targets]?.first ?? keys.release[0]
+        let signature = try releaseSigners[0].signDetached(sums)
         for place in [bundle, bundle.appending("copies")] {
             try place.appending("trust").removeTree()
             try place.appending("trust").createDirectories()
             for (name, bytes) in trust { try Support.write(bytes, to: place.appending("trust").appending(name)) }
             try Support.write(sums, to: place.appending("SHA256SUMS"))
-            try Support.write(try signer.signDetached(sums), to: place.appending("SHA256SUMS.sig"))
+            try Support.write(signature, to: place.appending("SHA256SUMS.sig"))
         }
         guard !script.isEmpty else { return }
         let done = try run(["sh", "-ec", script.replacing("$dir", with: bundle.string)])

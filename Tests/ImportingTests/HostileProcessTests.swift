@@ -98,9 +98,9 @@ import Testing
             #expect(found.status == 1, "\(found.output)")
             #expect(!seen.output.contains(secret) && !seen.errorOutput.contains(secret))
         }
-        let looked = try run(["grep", "-c", "^Max core", scene.folder.appending("processes").string]).output
+        let looked = try run(["grep", "-ac", "^Max core", scene.folder.appending("processes").string]).output
         #expect(looked != "0\n", "nothing was seen of the process while it ran")
-        let cores = try run(["grep", "^Max core", scene.folder.appending("processes").string]).output
+        let cores = try run(["grep", "-a", "^Max core", scene.folder.appending("processes").string]).output
         #expect(
             cores.split(separator: "\n").last?.split(separator: " ").prefix(5).last.map { $0 == "1" || $0 == "0" }
                 == true, "\(cores)")

@@ -39,8 +39,7 @@ extension HostileRow {
     static let signatures: [HostileRow] =
         [Role.timestamp, .snapshot, .targets].flatMap { role in
             [
-                HostileRow("2: no signature in \(role.rawValue)", 10, "\(role.rawValue).json is no Dray metadata") {
-                    $0.signers = [.targets: $0.signers[.targets] ?? []]
+                HostileRow("2: no signature in \(role.rawValue)", 10, "\(role.rawValue).json is signed by 0 of the") {
                     $0.signers[role] = []
                 },
                 HostileRow("3: a signature twice in \(role.rawValue)", 10, "two signatures of the key") {
@@ -60,7 +59,7 @@ extension HostileRow {
                 },
             ]
         } + [
-            HostileRow("2: no signature in root 2", 10, "2.root.json is no Dray metadata") { try $0.addRoot(by: []) },
+            HostileRow("2: no signature in root 2", 10, "2.root.json is signed by 0 of the") { try $0.addRoot(by: []) },
             HostileRow("8: root 2 signed by release keys", 10, "signed by 0 of the 1 root keys") {
                 try $0.addRoot(by: $0.keys.release)
             },
@@ -68,7 +67,7 @@ extension HostileRow {
 
     static let keys: [HostileRow] = [
         HostileRow("4: one key under two ids in root 2", 10, "under the id of its key") { medium in
-            let object = try rootKeyObject(medium.keys)
+            let object = rootKeyObject(medium.keys)
             try medium.addRoot {
                 try $0.replacing(#""keys":{"#, with: #""keys":{"\#(String(repeating: "0", count: 64))":\#(object),"#)
             }
@@ -80,8 +79,8 @@ extension HostileRow {
         },
     ]
 
-    private static func rootKeyObject(_ keys: HostileKeys) throws -> String {
-        let text = String(decoding: try Forged.body(keys.pinned), as: UTF8.self)
+    private static func rootKeyObject(_ keys: HostileKeys) -> String {
+        let text = String(decoding: Forged.body(keys.pinned), as: UTF8.self)
         let start = text.firstRange(of: "\"\(TrustKey(keys.root.publicKey).id.hex)\":{")
         let rest = text[(start?.upperBound ?? text.startIndex)...]
         let end = rest.firstRange(of: "nistp256\"}")
@@ -106,7 +105,7 @@ extension HostileRow {
         },
         HostileRow("10: root 3 without root 2", 10, "timestamp.json is signed by 0 of the 2") {
             try $0.addRoot(3, later: true)
-            $0.signers[.targets] = $0.keys.laterRelease
+            $0.releaseSigners = $0.keys.laterRelease
         },
         HostileRow("11: root 2 signed by the old keys alone", 10, "2.root.json is signed by 0 of the 1 root keys") {
             try $0.addRoot(later: true, by: [$0.keys.root])
@@ -135,8 +134,12 @@ extension HostileRow {
             try $0.addRoot(3, by: [$0.keys.thief])
         },
         HostileRow(
-            "16: a count that a thief has raised to the end, until the keys are replaced", 12, "version 6",
-            before: { $0.versions = .init(JSONValue.largestInteger) }, after: { try $0.rotate() }
+            "16: a count that a thief has raised to the end, until the keys are replaced", 12,
+            "not in the list of releases",
+            before: {
+                $0.versions = .init(JSONValue.largestInteger)
+                $0.isListed = false
+            }, after: { try $0.rotate() }
         ) { _ in },
         HostileRow("16: version 2^63 - 1", 10, "timestamp.json") {
             $0.say(.timestamp, #""version":6}"#, #""version":9223372036854775807}"#)
