@@ -115,7 +115,10 @@ extension HostileRow {
     }
 
     static let keyKinds: [HostileRow] = [
-        ("explicit parameters", "EC -pkeyopt ec_paramgen_curve:P-384 -pkeyopt ec_param_enc:explicit", "curve as numbers"),
+        (
+            "explicit parameters", "EC -pkeyopt ec_paramgen_curve:P-384 -pkeyopt ec_param_enc:explicit",
+            "curve as numbers"
+        ),
         ("P-224", "EC -pkeyopt ec_paramgen_curve:P-224", "curve"),
         ("secp256k1", "EC -pkeyopt ec_paramgen_curve:secp256k1", "curve"),
         ("RSA-1024", "RSA -pkeyopt rsa_keygen_bits:1024", "1024"),
