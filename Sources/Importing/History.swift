@@ -87,7 +87,7 @@ extension History {
                 try Interruption.check()
                 do {
                     guard let bytes = try SiteArtifact.receipt(tag, session, target) else { continue }
-                    let name = "\(target.address)/\(SiteArtifact.repository):\(tag)"
+                    let name = "\(SiteArtifact.repository):\(tag)"  // a path would spoil the address
                     files.append(try ReceiptFile(parsing: bytes, path: FilePath(name)))
                 } catch let error as any ClassifiedError where error.failure == .damaged {
                     faults.append("\(SiteArtifact.repository):\(tag.printable): \(error)")

@@ -60,9 +60,7 @@ struct Refresh {
     private func updatedSnapshot(
         _ timestamp: TrustedTimestamp, _ accepted: AcceptedFiles, isConsistent: Bool
     ) throws -> TrustedSnapshot {
-        if let kept = accepted.snapshot {
-            do { return try timestamp.verified(snapshot: kept) } catch {}  // not the one that is wanted: ask for that
-        }
+        if let kept = wanted(accepted.snapshot, timestamp.verified(snapshot:)) { return kept }
         let link = timestamp.timestamp.content.snapshot
         let bytes = try file(link, .snapshot, isConsistent: isConsistent)
         let snapshot = try timestamp.verified(snapshot: bytes)
@@ -72,13 +70,22 @@ struct Refresh {
 
     /// 5.6.1 to 5.6.6
     private func updatedTargets(_ snapshot: TrustedSnapshot, isConsistent: Bool) throws -> TrustedMetadata {
-        if let kept = try stored(.targets) {
-            do { return try snapshot.verified(targets: kept) } catch {}  // not the ones that are wanted: ask for those
-        }
+        if let kept = wanted(try stored(.targets), snapshot.verified(targets:)) { return kept }
         let bytes = try file(snapshot.snapshot.content.targets, .targets, isConsistent: isConsistent)
         let metadata = try snapshot.verified(targets: bytes)
         try store(bytes, .targets)
         return metadata
+    }
+}
+
+/// What a kept file says, where it is still the one that is wanted. `nil` where the repository must be asked: whatever
+/// is wrong with a kept file, the one that comes instead is judged by the same rules.
+private func wanted<Content>(_ kept: [UInt8]?, _ verify: ([UInt8]) throws(TrustError) -> Content) -> Content? {
+    guard let kept else { return nil }
+    do throws(TrustError) {
+        return try verify(kept)
+    } catch {
+        return nil
     }
 }
 

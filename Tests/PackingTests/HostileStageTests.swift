@@ -82,7 +82,7 @@ struct HostileStageTests {
         let good = try added.file.contents(limit: 1 << 20)
         for damage in [
             "sed -i 's/\"keyid\":\"./\"keyid\":\"x/'", "sed -i 's/3/4/g'", "truncate -s 100000",
-            "sed -i s/targets/root/",
+            "sed -i s,targets,root,",
             "sed -i s/signatures/signaturez/", "truncate -s 0",
         ] {
             try added.file.replaceContents(with: good)
