@@ -27,6 +27,12 @@ package enum StandardError {
 package enum StandardInput {
     package static var isTerminal: Bool { isatty(STDIN_FILENO) == 1 }
 
+    /// Shows the text on standard error and waits for a `yes`; anything else is a no.
+    package static func isConfirmed(_ text: String) -> Bool {
+        StandardError.print(text)
+        return line()?.lowercased() == "yes"
+    }
+
     /// The next line without its newline, at most 64 KiB; `nil` at the end.
     package static func line() -> String? {
         var bytes: [UInt8] = []

@@ -83,16 +83,39 @@ package struct Undo: Sendable {
         }
     }
 
-    /// Carries the steps out, in order; those that a registry refuses are returned with its reason, and the others done.
-    /// A manifest stays while a tag that could not be taken away names it.
-    ///
-    /// Throws what stops all of them: login, network, interruption. The same again goes on.
-    package func carryOut(_ progress: Progress) throws -> [String] {
+    /// How far it came.
+    package struct Ending {
+        /// The steps that are not known to be done, each with the reason; all others are.
+        package fileprivate(set) var left: [String] = []
+        /// What stopped it: login, network, interruption. The same again goes on.
+        fileprivate var stop: (any Error)?
+
+        /// The steps that the registry refused. Throws what stopped it.
+        package func finished() throws -> [String] {
+            if let stop { throw stop }
+            return left
+        }
+    }
+
+    /// Carries the steps out, in order; a registry's refusal of one leaves it, and the others are done. A manifest stays while a
+    /// tag that could not be taken away names it.
+    package func carryOut(_ progress: Progress) -> Ending {
         progress.label = "undoing"
+        var (ending, next) = (Ending(), 0)
+        do {
+            try carryOut(&ending.left, &next)
+        } catch {
+            ending.stop = error
+            ending.left += steps[next...].map { "\($0): not known to be done: \(error)" }
+        }
+        return ending
+    }
+
+    private func carryOut(_ refused: inout [String], _ next: inout Int) throws {
         let session = try target.session()
-        var refused: [String] = []
         var named: Set<Place> = []
-        for step in steps {
+        for (number, step) in steps.enumerated() {
+            next = number
             try Interruption.check()
             if case .removeManifest(let place) = step, named.contains(place) { continue }
             do {
@@ -104,7 +127,6 @@ package struct Undo: Sendable {
                 if let manifest = step.manifest { named.insert(manifest) }
             }
         }
-        return refused
     }
 
     // Only where the manifest goes too.

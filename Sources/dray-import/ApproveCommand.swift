@@ -68,8 +68,9 @@ struct ApproveCommand: Command {
 
     private func confirm(_ plan: PlanDocument) throws {
         guard StandardInput.isTerminal, output.output == .text else { return }
-        StandardError.print("\(plan.text)\nDo you approve this plan? Type yes to sign it:")
-        guard StandardInput.line()?.lowercased() == "yes" else { throw NotApproved() }
+        guard StandardInput.isConfirmed("\(plan.text)\nDo you approve this plan? Type yes to sign it:") else {
+            throw NotApproved()
+        }
     }
 }
 

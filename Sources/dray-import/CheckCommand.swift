@@ -91,10 +91,12 @@ struct UndoCommand: Command {
             return Outcome(report)
         }
         try state.site.checkUndo(of: kept)
-        let report = undo.report(receipt, refused: try undo.carryOut(progress), again: again.shellLine)
+        let ending = undo.carryOut(progress)
+        let report = undo.report(receipt, refused: ending.left, again: again.shellLine)
         let file = try undo.record(
             report, receipt: receipt, at: .now, in: state.site, signedBy: signer, tool: "dray-import \(toolVersion)",
             person: person.operator)
+        _ = try ending.finished()  // recorded above, however it ended
         var outcome = Outcome(report)
         outcome.warnings += warnings + undo.keepEvidence(file, in: state.site)
         outcome.text.appendRow("record", file.string)

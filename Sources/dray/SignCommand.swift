@@ -87,7 +87,13 @@ struct SignAdd: Command {
                     "dray sign add \(stage.folder.word) --key KEY",
                 ])
         }
-        let added = try stage.add(try unlocking.key(key))
+        let signer = try unlocking.key(key)
+        if StandardInput.isTerminal, output.output == .text {
+            guard StandardInput.isConfirmed("\(text)\nIs this what you mean to sign? Type yes:") else {
+                throw NotSigned()
+            }
+        }
+        let added = try stage.add(signer)
         let data = Data(stage: summary, key: added.key.hex, signed: added.signed, file: added.file.string)
         return Outcome(
             text: text + "\nsigned:      \(added.signed.joined(separator: ", ")) by \(added.key)",
@@ -98,6 +104,11 @@ struct SignAdd: Command {
     /// The first line, before the summary of a set that needs no more signatures.
     private static let sumsLine =
         "to sign:     SHA256SUMS, the sums of the bundle's files; the set below is signed already\n"
+
+    private struct NotSigned: ClassifiedError {
+        var failure: Failure { .refused }
+        var description: String { "not confirmed, nothing was signed" }
+    }
 
     private struct Data: Encodable {
         let stage: StageSummary

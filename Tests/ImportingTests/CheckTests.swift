@@ -100,7 +100,7 @@ struct CheckTests {
         let undo = try Undo(receipt, at: target, jobs: 2, progress: Progress())
         #expect(try check().faults.isEmpty)
         #expect(undo.kept.isEmpty)
-        #expect(try undo.carryOut(Progress()).isEmpty)
+        #expect(try undo.carryOut(Progress()).finished().isEmpty)
         for repository in server.contentRepositories {
             #expect(server.tags(of: repository).isEmpty)
             #expect(server.manifests(of: repository).isEmpty)
@@ -119,7 +119,7 @@ struct CheckTests {
         try put([UInt8(ascii: " ")] + former, moved.repository, moved.tag)
         let undo = try Undo(receipt, at: target, jobs: 2, progress: Progress())
         #expect(undo.kept.count == 2)
-        #expect(try undo.carryOut(Progress()).isEmpty)
+        #expect(try undo.carryOut(Progress()).finished().isEmpty)
         #expect(server.tags(of: "spectro-content/library/db") == ["mine"])
         #expect(server.manifest("spectro-content/library/db", "mine") == bytes)
         #expect(server.tags(of: "spectro-content/sonobuoy/sonobuoy") == [moved.tag])
@@ -138,7 +138,7 @@ struct CheckTests {
         let undo = try Undo(
             moving, others: try site.state.otherReceipts(than: moving), at: target, jobs: 2, progress: Progress())
         #expect(undo.lost.isEmpty)
-        #expect(try undo.carryOut(Progress()).isEmpty)
+        #expect(try undo.carryOut(Progress()).finished().isEmpty)
         #expect(server.manifest("spectro-content/library/db", image.tag) == foreign)
         #expect(server.tags(of: "spectro-content/library/db") == [image.tag])
     }
@@ -151,7 +151,7 @@ struct CheckTests {
         other.objects = receipt.objects.filter { $0.repository == "library/db" }
         let undo = try Undo(receipt, others: [other], at: target, jobs: 2, progress: Progress())
         #expect(undo.kept.contains { $0.hasPrefix("library/db:") && $0.hasSuffix("\(receipt.product) 2's too") })
-        #expect(try undo.carryOut(Progress()).isEmpty)
+        #expect(try undo.carryOut(Progress()).finished().isEmpty)
         #expect(try Check(other, at: target, jobs: 2).run(Progress()).faults.isEmpty)
         #expect(server.contentRepositories.filter { !server.tags(of: $0).isEmpty } == ["spectro-content/library/db"])
     }
@@ -188,7 +188,7 @@ struct UndoTests {
         let restored = Undo.Step.restoreTag(
             Place("library/db", "16"), from: try Digest(parsing: moved.digest), to: Digest(of: Array(old.utf8)))
         #expect(undo.steps.contains(restored))
-        #expect(try undo.carryOut(Progress()).isEmpty)
+        #expect(try undo.carryOut(Progress()).finished().isEmpty)
         let session = target.session()
         #expect(try session.manifestDigest(Place("library/db", "16")) == Digest(of: Array(old.utf8)))
         for tag in receipt.counts.tags where tag.action == "new" {
