@@ -48,6 +48,27 @@ package struct BundleIndex: Sendable {
     package func object(_ index: Int) -> Object { bytes.object(at: layout.objects.offset(of: index)) }
     package func segment(_ index: Int) -> Segment { bytes.segment(at: layout.segments.offset(of: index)) }
 
+    /// How many repositories of `Release.Base` its externals count on.
+    package var repositoryCount: Int {
+        let places = (0..<layout.externals.count).lazy.map { external($0).place }.filter { $0 != External.file }
+        return places.max().map { Int($0) + 1 } ?? 0
+    }
+
+    /// Whether it leaves out chunks that a site has already.
+    package var isDelta: Bool { layout.externals.count > 0 }
+
+    /// Where the bytes of chunk `number` may be found, in order; empty for one that the bundle holds itself.
+    package func externals(of number: Int) -> [External] {
+        var range = 0..<layout.externals.count
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            range = external(middle).chunk < number ? middle + 1..<range.upperBound : range.lowerBound..<middle
+        }
+        return Array((range.lowerBound..<layout.externals.count).lazy.map(external).prefix { $0.chunk == number })
+    }
+
+    private func external(_ index: Int) -> External { bytes.external(at: layout.externals.offset(of: index)) }
+
     /// The object of that digest, by binary search; `nil` when the bundle does not deliver it.
     package func object(_ digest: Digest) -> Object? {
         var range = 0..<objectCount
@@ -82,8 +103,6 @@ package enum IndexError: Error, Equatable {
     case malformed(String)
     /// A record breaks a rule.
     case invalid(String, at: Int)
-    /// The index needs a feature that this version has not.
-    case needsFeature(String)
 }
 
 extension IndexError: CustomStringConvertible {
@@ -91,7 +110,6 @@ extension IndexError: CustomStringConvertible {
         switch self {
         case .malformed(let what): "the index is malformed: \(what); copy the file again"
         case .invalid(let what, let record): "the index breaks a rule: \(what) (record \(record))"
-        case .needsFeature(let name): "the index needs the feature \"\(name)\"; use a newer Dray"
         }
     }
 }

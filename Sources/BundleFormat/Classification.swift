@@ -26,12 +26,7 @@ extension ReleaseError: ClassifiedError {
 }
 
 extension IndexError: ClassifiedError {
-    package var failure: Failure {
-        switch self {
-        case .malformed, .invalid: .damaged
-        case .needsFeature: .refused
-        }
-    }
+    package var failure: Failure { .damaged }
 }
 
 extension JSONError: ClassifiedError {

@@ -71,6 +71,7 @@ enum IndexChecks {
     ) throws(IndexError) {
         let rawEnds = decodedEnds(bytes, layout, volumes, ranges)
         var nextPart: UInt64 = 0
+        var nextExternal = 0
         for index in 0..<layout.chunks.count {
             let chunk = bytes.chunk(at: layout.chunks.offset(of: index))
             guard UInt64(chunk.firstPart) == nextPart, nextPart + UInt64(chunk.partCount) <= layout.parts.count
@@ -87,9 +88,27 @@ enum IndexChecks {
                 guard !overflow else { throw .invalid("a chunk's length", at: index) }
                 length = sum
             }
+            if try externals(bytes, layout, of: index, chunk, from: &nextExternal) { length = chunk.length }
             guard length == chunk.length else { throw .invalid("a chunk's length", at: index) }
         }
         guard nextPart == layout.parts.count else { throw .malformed("parts of no chunk") }
+        guard nextExternal == layout.externals.count else { throw .invalid("an external's chunk", at: nextExternal) }
+    }
+
+    /// Whether chunk `number` has externals, which begin at `next` and are passed over; they must be in place of parts.
+    private static func externals(
+        _ bytes: [UInt8], _ layout: IndexLayout, of number: Int, _ chunk: Chunk, from next: inout Int
+    ) throws(IndexError) -> Bool {
+        let first = next
+        while next < layout.externals.count,
+            case let external = bytes.external(at: layout.externals.offset(of: next)), Int(external.chunk) == number
+        {
+            guard chunk.partCount == 0, chunk.length > 0, external.offset < 1 << 56, chunk.length < 1 << 56 else {
+                throw .invalid("an external's chunk or offset", at: next)
+            }
+            next += 1
+        }
+        return next > first
     }
 
     /// For each frame: its own decoded length, and the decoded bytes from its start to its volume's end.

@@ -19,7 +19,7 @@ struct IndexTable: Sendable {
 struct IndexLayout: Sendable {
     let splitter: Range<Int>
     let names: Range<Int>
-    let volumes, blocks, frames, parts, chunks, objects, segments: IndexTable
+    let volumes, blocks, frames, parts, chunks, objects, segments, externals: IndexTable
 
     init(_ bytes: [UInt8]) throws(IndexError) {
         guard bytes.count >= 56, Array(bytes[0..<8]) == Array("DRAYIDX1".utf8) else {
@@ -27,9 +27,10 @@ struct IndexLayout: Sendable {
         }
         guard bytes.count <= BundleIndex.maximumSize else { throw .malformed("it is too large") }
         func count(_ index: Int) -> Int { Int(bytes.integer(at: 8 + 4 * index, as: UInt32.self)) }
-        guard bytes.integer(at: 48, as: UInt64.self) == 0 else { throw .needsFeature("delta") }
         let blockCount = bytes.integer(at: 40, as: UInt64.self)
         guard blockCount < UInt64(BundleIndex.maximumSize) else { throw .malformed("too many blocks") }
+        let externalCount = bytes.integer(at: 48, as: UInt64.self)
+        guard externalCount < UInt64(BundleIndex.maximumSize) else { throw .malformed("too many externals") }
         splitter = 56..<56 + count(7)
         names = splitter.upperBound..<splitter.upperBound + count(6)
         volumes = IndexTable(start: names.upperBound, count: count(0), width: 48)
@@ -39,8 +40,9 @@ struct IndexLayout: Sendable {
         chunks = IndexTable(start: parts.end, count: count(3), width: 48)
         objects = IndexTable(start: chunks.end, count: count(4), width: 48)
         segments = IndexTable(start: objects.end, count: count(5), width: 20)
-        guard segments.end == bytes.count else {
-            throw .malformed("it has \(bytes.count) bytes, its tables need \(segments.end)")
+        externals = IndexTable(start: segments.end, count: Int(externalCount), width: 48)
+        guard externals.end == bytes.count else {
+            throw .malformed("it has \(bytes.count) bytes, its tables need \(externals.end)")
         }
         guard splitter.count <= 100, bytes[splitter].allSatisfy({ (0x20..<0x7f).contains($0) }) else {
             throw .malformed("the splitter's name")
@@ -89,6 +91,12 @@ package extension [UInt8] {
             digest: digest(at: offset), size: integer(at: offset + 32, as: UInt64.self),
             firstSegment: integer(at: offset + 40, as: UInt32.self),
             segmentCount: integer(at: offset + 44, as: UInt32.self))
+    }
+
+    func external(at offset: Int) -> External {
+        External(
+            chunk: integer(at: offset, as: UInt32.self), place: integer(at: offset + 4, as: UInt32.self),
+            object: digest(at: offset + 8), offset: integer(at: offset + 40, as: UInt64.self))
     }
 
     func segment(at offset: Int) -> Segment {

@@ -90,6 +90,24 @@ package struct Segment: Sendable, Equatable {
     }
 }
 
+/// A place where a site may already have the bytes of a chunk that a delta leaves out.
+package struct External: Sendable, Equatable {
+    /// The `place` of a file: an ISO image or a vendor archive of an earlier release.
+    package static let file = UInt32.max
+
+    package var chunk: UInt32
+    /// `External.file`, or the number of the repository in `Release.Base.repositories` where `object` is a blob.
+    package var place: UInt32
+    /// The blob or the file that holds the chunk.
+    package var object: Digest
+    /// Where the chunk begins in it, bytes.
+    package var offset: UInt64
+
+    package init(chunk: UInt32, place: UInt32, object: Digest, offset: UInt64) {
+        (self.chunk, self.place, self.object, self.offset) = (chunk, place, object, offset)
+    }
+}
+
 /// What the bundle delivers under a digest.
 package struct Object: Sendable, Equatable {
     package var digest: Digest

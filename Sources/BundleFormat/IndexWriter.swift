@@ -12,6 +12,8 @@ package struct IndexTables: Sendable {
     package var chunks: [Chunk] = []
     package var objects: [Object] = []
     package var segments: [Segment] = []
+    /// Sorted by chunk. Each chunk without parts has at least one, unless it has no bytes.
+    package var externals: [External] = []
 
     package init() {}
 
@@ -26,7 +28,7 @@ package struct IndexTables: Sendable {
             splitter.utf8.count,
         ] { bytes.append(UInt32(count)) }
         bytes.append(UInt64(blocks.reduce(0) { $0 + $1.count }))
-        bytes.append(UInt64(0))
+        bytes.append(UInt64(externals.count))
         bytes += Array(splitter.utf8) + names
         for volume in volumes { bytes.append(volume) }
         for volume in blocks { for block in volume { bytes += block } }
@@ -34,6 +36,7 @@ package struct IndexTables: Sendable {
         for part in parts { bytes.append(part) }
         for chunk in chunks { bytes.append(chunk) }
         appendObjects(to: &bytes)
+        for external in externals { bytes.append(external) }
         return bytes
     }
 
@@ -93,6 +96,13 @@ package extension [UInt8] {
         append(object.size)
         append(object.firstSegment)
         append(object.segmentCount)
+    }
+
+    mutating func append(_ external: External) {
+        append(external.chunk)
+        append(external.place)
+        self += external.object.bytes
+        append(external.offset)
     }
 
     mutating func append(_ segment: Segment) {

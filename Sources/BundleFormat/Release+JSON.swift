@@ -9,7 +9,7 @@ extension Release {
         var members: [String: JSONValue?] = [
             "format": .int(Release.format), "product": .string(product), "version": .string(version),
             "edition": .string(edition), "supportEnd": supportEnd.map(JSONValue.string),
-            "features": .array(features.map(JSONValue.string)), "base": .null,
+            "features": .array(features.map(JSONValue.string)), "base": base.map(\.json) ?? .null,
             "index": .object([
                 "length": .int(Int64(index.length)), "sha256": .string(index.sha256.hex),
                 "sha512": .string(index.sha512),
@@ -25,7 +25,8 @@ extension Release {
             ]),
         ]
         if !movesTags.isEmpty { members["movesTags"] = .array(movesTags.map(\.json)) }
-        return JSONValue.object(members.compactMapValues(\.self)).canonicalBytes
+        let facts = factMembers
+        return JSONValue.object(members.compactMapValues(\.self).merging(facts) { $1 }).canonicalBytes
     }
 
     /// Reads verified bytes. Throws `JSONError`, and `ReleaseError` for another format or an unknown feature.
@@ -35,7 +36,9 @@ extension Release {
         let format = try document["format"].int()
         guard format == Release.format else { throw ReleaseError.otherFormat(format) }
         let features = try document["features"].elements().map { element throws(JSONError) in try element.string() }
-        if let unknown = features.first { throw ReleaseError.unknownFeature(unknown) }
+        if let unknown = features.first(where: { $0 != Release.deltaFeature }) {
+            throw ReleaseError.unknownFeature(unknown)
+        }
         let index = try document["index"]
         self.init(
             product: try document["product"].string(), version: try document["version"].string(),
@@ -54,6 +57,7 @@ extension Release {
         requirements.mediaTypes = try requires["mediaTypes"].elements().map { try $0.string() }
         requirements.largestBlob = UInt64(try requires["largestBlob"].int())
         requirements.registryBytes = UInt64(try requires["registryBytes"].int())
+        try readFacts(document, features)
     }
 }
 
@@ -98,6 +102,9 @@ extension Release.Content {
         case .waived: members["vendorSignature"] = .string("none")
         case .notApplicable: break
         }
+        if let bundle { members["bundle"] = bundle.json }
+        if let iso { members["iso"] = iso.json }
+        if isNonFIPSAllowed { members["nonFIPS"] = true }
         return .object(members)
     }
 
@@ -112,6 +119,9 @@ extension Release.Content {
             kind: try cursor["kind"].string(), name: try cursor["name"].string(),
             digest: try cursor.optional("digest")?.digest(), size: try cursor.optional("size")?.size(),
             delivered: try cursor["delivered"].elements().map { try $0.string() }, vendorSignature: signature)
+        bundle = try cursor.optional("bundle").map(Release.BundleFacts.init)
+        iso = try cursor.optional("iso").map(Release.ISOFacts.init)
+        isNonFIPSAllowed = try cursor.optional("nonFIPS")?.bool() ?? false
     }
 }
 

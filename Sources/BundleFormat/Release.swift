@@ -15,8 +15,13 @@ package struct Release: Sendable, Equatable {
     package var edition: String
     /// `YYYY-MM-DD`.
     package var supportEnd: String?
-    /// Names of what a reader must know to use the bundle; none yet.
-    package var features: [String] = []
+    /// The feature of a bundle that leaves out what `base` has.
+    package static let deltaFeature = "delta"
+
+    /// Names of what a reader must know to use the bundle: `deltaFeature` or nothing.
+    package var features: [String] { base == nil ? [] : [Release.deltaFeature] }
+    /// What a delta builds on; `nil` for a full bundle.
+    package var base: Base?
     package var index: IndexFile
     /// Bytes that no volume exceeds; 0 for no limit.
     package var volumeSize: UInt64
@@ -28,6 +33,16 @@ package struct Release: Sendable, Equatable {
     /// Tags that rightly move, by the publisher's word; sorted by repository, tag and `from`, each once.
     package var movesTags: [TagMove] = []
     package var requirements = Requirements()
+    /// Absent in releases of before it was known.
+    package var kind: Kind?
+    /// Releases that a site must have before this one is of use.
+    package var needs: [Name] = []
+    /// Not for production, by the publisher's word.
+    package var isPreview = false
+    /// Versions of the same product from which a site may come to this one; empty where nothing is said.
+    package var upgradesFrom: [String] = []
+    package var profile: Profile?
+    package var fipsEvidence: [FIPSEvidence] = []
 
     package init(product: String, version: String, edition: String, index: IndexFile, volumeSize: UInt64) {
         (self.product, self.version, self.edition) = (product, version, edition)
@@ -78,6 +93,12 @@ package struct Release: Sendable, Equatable {
         /// `file`, `registry` or both.
         package var delivered: [String]
         package var vendorSignature: VendorSignature
+        /// What was read of a bundle, a layout or a pack folder.
+        package var bundle: BundleFacts?
+        /// What was read of an ISO image.
+        package var iso: ISOFacts?
+        /// Taken into a VerteX release although it is not of the FIPS build, by the manifest's word.
+        package var isNonFIPSAllowed = false
 
         package init(
             kind: String, name: String, digest: Digest? = nil, size: UInt64? = nil, delivered: [String],

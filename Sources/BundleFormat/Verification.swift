@@ -135,7 +135,13 @@ private struct Verification {
                 throw BundleError.malformed(files.path("release.json"), "it names another index than the targets do")
             }
         }
-        return try BundleIndex(parsing: try files.bytes(of: "index", target, limit: BundleIndex.maximumSize))
+        let index = try BundleIndex(parsing: try files.bytes(of: "index", target, limit: BundleIndex.maximumSize))
+        if let release {
+            guard release.base != nil || !index.isDelta,
+                index.repositoryCount <= release.base?.repositories.count ?? 0
+            else { throw BundleError.malformed(files.path("index"), "it leaves out what no base of the release has") }
+        }
+        return index
     }
 
     /// The index and the targets must say the same about every volume.

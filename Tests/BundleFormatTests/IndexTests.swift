@@ -190,12 +190,51 @@ struct Breach: CustomTestStringConvertible, Sendable {
         }
     }
 
-    @Test func `needs a newer reader for a delta`() throws {
-        var bytes = IndexTests.tables().encoded(splitter: "x")
-        bytes[48] = 1
-        #expect(throws: IndexError.needsFeature("delta")) { try BundleIndex(parsing: bytes) }
-        #expect(IndexError.needsFeature("delta").failure == .refused)
-        #expect(IndexError.malformed("").failure == .damaged)
+    /// The tables with two chunks more that the bundle leaves out.
+    private static func delta() -> IndexTables {
+        var tables = IndexTests.tables()
+        tables.chunks += [
+            Chunk(digest: number(7), length: 100, firstPart: 2, partCount: 0),
+            Chunk(digest: number(8), length: 50, firstPart: 2, partCount: 0),
+        ]
+        tables.externals = [
+            External(chunk: 2, place: 1, object: number(7), offset: 0),
+            External(chunk: 2, place: External.file, object: number(9), offset: 4096),
+            External(chunk: 3, place: 0, object: number(10), offset: 5),
+        ]
+        return tables
+    }
+
+    @Test func `tells of each chunk that is left out where it may be`() throws {
+        let tables = IndexTests.delta()
+        let index = try BundleIndex(parsing: tables.encoded(splitter: "x"))
+        #expect(index.isDelta && index.repositoryCount == 2)
+        let expected = [[], [], Array(tables.externals[..<2]), [tables.externals[2]]]
+        #expect((0..<4).map { index.externals(of: $0) } == expected)
+        #expect(try !BundleIndex(parsing: IndexTests.tables().encoded(splitter: "x")).isDelta)
+    }
+
+    static let externalBreaches: [Breach] = [
+        Breach("a chunk that is nowhere", .invalid("a chunk's length", at: 3)) { $0.externals.removeLast() },
+        Breach("a stored chunk that is left out too", .invalid("an external's chunk or offset", at: 0)) {
+            $0.externals[0].chunk = 1
+        },
+        Breach("an external of no chunk", .invalid("an external's chunk", at: 2)) {
+            $0.externals[2].chunk = 4
+            $0.chunks.removeLast()
+        },
+        Breach("externals out of order", .invalid("a chunk's length", at: 2)) { $0.externals.swapAt(1, 2) },
+        Breach("an external beyond any file", .invalid("an external's chunk or offset", at: 1)) {
+            $0.externals[1].offset = 1 << 56
+        },
+    ]
+
+    @Test(arguments: externalBreaches) func `refuses in a delta`(_ breach: Breach) throws {
+        var tables = IndexTests.delta()
+        breach.change(&tables)
+        let bytes = tables.encoded(splitter: "x")
+        #expect(throws: IndexError.self) { try BundleIndex(parsing: bytes) }
+        #expect(breach.expected.failure == .damaged)
     }
 
     @Test func `reads the empty index of the specification`() throws {

@@ -46,6 +46,26 @@ import Trust
             Release.TagMove(repository: "spectro-packs/archive/a", tag: "1.0.0", from: Digest(of: [3]), to: digest),
             Release.TagMove(repository: "spectro-packs/archive/a", tag: "1.0.0", from: Digest(of: [2]), to: digest),
         ].sorted()
+        release.kind = .appliance
+        release.needs = [Release.Name(product: "palette-third-party", version: "4.7.3")]
+        release.isPreview = true
+        release.upgradesFrom = ["4.7.15", "4.7.3"]
+        release.profile = Release.Profile(
+            layers: [Release.Layer(layer: "cni", component: "calico", version: "3.29.2", fips: true, isDeclared: true)],
+            platforms: ["baremetal", "maas"])
+        release.fipsEvidence = [Release.FIPSEvidence(component: "kubernetes", statement: "FIPS 140-3", source: "docs")]
+        release.contents[0].iso = Release.ISOFacts(volumeID: "DRAY")
+        release.contents[0].iso?.bundles = ["a.tar.zst"]
+        release.contents[2].bundle = Release.BundleFacts()
+        release.contents[2].bundle?.packs = [Release.Pack(name: "zot", version: "1", fips: nil)]
+        release.contents[2].isNonFIPSAllowed = true
+        release.base = Release.Base()
+        release.base?.releases = [
+            Release.BaseRelease(
+                name: Release.Name(product: "palette-enterprise", version: "4.7.15"), release: digest, index: digest)
+        ]
+        release.base?.sites = [Release.BaseSite(target: "https://a/b", time: "2026-01-01T00:00:00Z", digest: digest)]
+        release.base?.repositories = ["a/b", "c"]
         release.requirements.mediaTypes = [MediaType.manifest]
         release.requirements.largestBlob = 9
         release.requirements.registryBytes = 10
@@ -63,7 +83,7 @@ import Trust
 
     @Test(arguments: [
         ("\"format\":1", "\"format\":2", "format 2"),
-        ("\"features\":[]", "\"features\":[\"gzip\"]", "feature \"gzip\""),
+        ("\"features\":[\"delta\"]", "\"features\":[\"gzip\"]", "feature \"gzip\""),
     ]) func `names what a newer Dray is needed for`(_ old: String, _ new: String, _ said: String) throws {
         let bytes = ReleaseTests.edited(old, new)
         let error = #expect(throws: ReleaseError.self) { try Release(parsing: bytes) }
@@ -86,7 +106,8 @@ import Trust
             "\"repository\":\"spectro-packs/archive/b\",\"tag\":\"1.0.0\",\"to\""
         ),
         ("\"from\":\"sha256:084fed08", "\"from\":\"sha256:f84fed08"), ("{\"base\"", "{\"product\":\"x\",\"base\""),
-        ("null", "nul"),
+        ("null", "nul"), ("\"kind\":\"appliance\"", "\"kind\":\"iso\""), ("\"preview\":true", "\"preview\":1"),
+        ("\"features\":[\"delta\"]", "\"features\":[]"), ("[\"a/b\",\"c\"]", "[\"c\",\"c\"]"),
     ]) func `refuses a value that can't be`(_ old: String, _ new: String) {
         let bytes = ReleaseTests.edited(old, new)
         #expect(throws: (any Error).self) { try Release(parsing: bytes) }
@@ -107,12 +128,16 @@ import Trust
         #expect(throws: (any Error).self) { try Release(parsing: release.encoded) }
     }
 
-    @Test func `a release that says nothing of moves and images writes neither`() throws {
+    @Test func `a release that says nothing of moves, images and facts writes none`() throws {
         var release = ReleaseTests.full()
         release.movesTags = []
         (release.references[0].images, release.references[0].fips) = (nil, nil)
+        (release.kind, release.needs, release.isPreview, release.upgradesFrom) = (nil, [], false, [])
+        (release.profile, release.fipsEvidence, release.base, release.contents) = (nil, [], nil, [])
         let text = String(decoding: release.encoded, as: UTF8.self)
-        #expect(!text.contains("movesTags") && !text.contains("images") && !text.contains("fips"))
+        for member in [
+            "movesTags", "images", "fips", "\"kind\":\"app", "needs", "preview", "upgradesFrom", "profile",
+        ] { #expect(!text.contains(member)) }
         #expect(try Release(parsing: release.encoded) == release)
     }
 

@@ -182,7 +182,8 @@ import Trust
     }
 
     @Test(arguments: [
-        ("\"features\":[]", "\"features\":[\"delta\"]", Failure.refused), ("\"format\":1", "\"format\":2", .refused),
+        ("\"features\":[]", "\"features\":[\"gzip\"]", Failure.refused), ("\"format\":1", "\"format\":2", .refused),
+        ("\"features\":[]", "\"features\":[\"delta\"]", .damaged),
         ("\"format\":1", "\"format\":\"1\"", .damaged), ("\"files\":[]", "\"files\":{}", .damaged),
         ("\"volumeSize\":0", "\"volumeSize\":-1", .damaged), ("{\"base\"", "{\"base\":1,\"base\"", .damaged),
     ]) func `refuses a signed release.json that it can't use`(_ old: String, _ new: String, _ code: Failure) throws {

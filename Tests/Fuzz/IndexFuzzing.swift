@@ -25,6 +25,7 @@ enum IndexFuzzing {
         }
         tables.frames = index.frameRanges.flatMap { range in range.map { index.frame($0) } }
         tables.chunks = (0..<index.chunkCount).map { index.chunk($0) }
+        tables.externals = tables.chunks.indices.flatMap { index.externals(of: $0) }
         tables.parts = tables.chunks.flatMap { index.parts(of: $0) }
         tables.objects = (0..<index.objectCount).map { index.object($0) }
         tables.segments = tables.objects.flatMap { index.segments(of: $0) }
