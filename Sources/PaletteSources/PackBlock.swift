@@ -7,23 +7,24 @@ struct TextLines {
     let lines: [Substring]
 
     init(_ text: String) {
-        var rest = text[...].unicodeScalars
-        if rest.first == "\u{feff}" { rest.removeFirst() }
+        let bytes = text.utf8
+        var start = bytes.startIndex
+        if text.unicodeScalars.first == "\u{feff}" { start = bytes.index(start, offsetBy: 3) }
         var lines: [Substring] = []
-        var start = rest.startIndex
         var index = start
-        while index < rest.endIndex {
-            let scalar = rest[index]
-            let next = rest.index(after: index)
-            guard scalar == "\n" || scalar == "\r" else {
+        while index < bytes.endIndex {
+            let byte = bytes[index]
+            let next = bytes.index(after: index)
+            guard byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") else {
                 index = next
                 continue
             }
-            lines.append(Substring(rest[start..<index]))
-            index = scalar == "\r" && next < rest.endIndex && rest[next] == "\n" ? rest.index(after: next) : next
+            lines.append(text[start..<index])
+            let isPair = byte == UInt8(ascii: "\r") && next < bytes.endIndex && bytes[next] == UInt8(ascii: "\n")
+            index = isPair ? bytes.index(after: next) : next
             start = index
         }
-        if start < rest.endIndex { lines.append(Substring(rest[start...])) }
+        if start < bytes.endIndex { lines.append(text[start...]) }
         self.lines = lines
     }
 }
@@ -37,6 +38,7 @@ struct PackBlock {
     let firstLine: Int
     /// Lines that hold nothing but a template; they are empty in `text`.
     let templateLines: [Int]
+    private let lineCount: Int
     private let templates: [String]
 
     private static let maximumAliases = 100
@@ -58,6 +60,11 @@ struct PackBlock {
         }
         if let begin = start { blocks.append(PackBlock(lines.lines[begin...])) }
         return blocks
+    }
+
+    /// The lines of the first block, from 1; `nil` where there is none.
+    static func lines(in lines: TextLines) -> Range<Int>? {
+        all(in: lines).first.map { $0.firstLine..<($0.firstLine + $0.lineCount) }
     }
 
     private static func isBlank(_ character: Character) -> Bool { character == " " || character == "\t" }
@@ -82,7 +89,7 @@ struct PackBlock {
     }
 
     private init(_ lines: ArraySlice<Substring>) {
-        firstLine = lines.startIndex + 1
+        (firstLine, lineCount) = (lines.startIndex + 1, lines.count)
         let isMarked = lines.contains { $0.contains(PackBlock.open) || $0.contains(PackBlock.close) }
         var templates: [String] = []
         var (alone, replaced): ([Int], [String]) = ([], [])
@@ -110,7 +117,8 @@ struct PackBlock {
     }
 
     private static func isAlone(_ line: String) -> Bool {
-        line.wholeMatch(of: /[ \t]*(?:\u{e000}[0-9]+\u{e001}[ \t]*)+/) != nil
+        guard line.contains(open) else { return false }
+        return line.wholeMatch(of: /[ \t]*(?:\u{e000}[0-9]+\u{e001}[ \t]*)+/) != nil
     }
 
     /// A scalar's text with its templates as they were written.
@@ -124,13 +132,36 @@ struct PackBlock {
     /// Whether aliases can be followed at little cost: they are few, and all anchors are of single values. Others could
     /// grow without limit, and no image list needs them.
     var hasHarmlessAliases: Bool {
-        let aliases = text.matches(of: /(?:^|[\s\[{,:-])\*[A-Za-z0-9_]/).count
-        guard aliases > 0 else { return true }
-        guard aliases <= PackBlock.maximumAliases else { return false }
-        let anchors = text.matches(of: /(?:^|[\s\[{,:-])&[A-Za-z0-9_-]+/)
-        return anchors.allSatisfy { anchor in
-            text[anchor.range.upperBound...].prefixMatch(of: /[ \t]+["'A-Za-z0-9.\/]/) != nil
+        var (aliases, anchors): (Int, [Substring.UTF8View]) = (0, [])
+        let bytes = text.utf8
+        var mayBegin = true
+        for index in bytes.indices {
+            let byte = bytes[index]
+            if mayBegin, byte == UInt8(ascii: "*") || byte == UInt8(ascii: "&") {
+                let name = bytes[bytes.index(after: index)...]
+                guard name.first.map(PackBlock.isWordByte) == true else { continue }
+                if byte == UInt8(ascii: "*") { aliases += 1 } else { anchors.append(name) }
+                guard aliases <= PackBlock.maximumAliases else { return false }
+            }
+            mayBegin = PackBlock.beforeMark.contains(byte)
         }
+        return aliases == 0 || anchors.allSatisfy(PackBlock.isOfSingleValue)
+    }
+
+    private static let beforeMark = Set(" \t\r\n[{,:-?".utf8)
+
+    private static func isWordByte(_ byte: UInt8) -> Bool {
+        byte >= 0x80 || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+            || Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber
+    }
+
+    /// Whether what follows an anchor's `&` is its name and, in the same line, a scalar.
+    private static func isOfSingleValue(_ anchor: Substring.UTF8View) -> Bool {
+        let rest = anchor.drop(while: isWordByte)
+        let value = rest.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+        guard rest.startIndex != value.startIndex, let first = value.first else { return false }
+        return isWordByte(first) && first != UInt8(ascii: "-")
+            || [UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "/")].contains(first)
     }
 
     /// Of a node, in the file.
