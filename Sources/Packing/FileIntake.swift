@@ -9,14 +9,15 @@ internal import SystemPackage
 /// Takes in a file that is not plain: known blobs inside an ISO image as ranges of what is stored, the rest cut by content.
 struct FileIntake {
     /// Extents shorter than this are neither borders nor looked up: a segment costs more than it saves.
-    private static let leastExtent: UInt64 = 16 << 10
+    static let leastExtent: UInt64 = 16 << 10
 
     let builder: BundleBuilder
     let reader: InputReader
 
-    /// A stretch of the file: an extent as long as a known blob, or bytes to cut, with the borders inside.
+    /// A stretch of the file: an extent as long as a known blob, or bytes to cut, with the borders inside. A file as long as one
+    /// that a delta's base delivers is looked up whole.
     private enum Region {
-        case candidate(Range<UInt64>)
+        case candidate(Range<UInt64>, borders: [UInt64])
         case cut(Range<UInt64>, borders: [UInt64])
     }
 
@@ -30,13 +31,14 @@ struct FileIntake {
             switch region {
             case .cut(let range, let borders):
                 segments += try cut(file, range, borders: borders, name: path.string, whole: whole)
-            case .candidate(let range):
+            case .candidate(let range, let borders):
                 let digest = try hash(file, range, name: path.string, whole: whole)
-                if let known = builder.segments(of: digest) {
+                if let known = builder.found(digest, size: UInt64(range.count)) {
                     segments += known
                 } else {
                     let again = LaneHash()
-                    segments += try cut(file, range, borders: [], name: path.string, whole: again, isSecond: true)
+                    segments += try cut(
+                        file, range, borders: borders, name: path.string, whole: again, isSecond: true)
                     try reader.identity.wait()
                     guard again.finish() == digest else { throw PackError.inputChanged(path.string) }
                 }
@@ -64,10 +66,14 @@ struct FileIntake {
         var regions: [Region] = []
         var start: UInt64 = 0
         var borders: [UInt64] = []
+        if builder.isKnownLength(size) {
+            let inside = extents.filter { $0.length >= FileIntake.leastExtent }.flatMap { [$0.offset, $0.end] }
+            return [.candidate(0..<size, borders: inside)]
+        }
         for extent in extents where extent.length >= FileIntake.leastExtent {
             if builder.storesLength(extent.length) {
                 if extent.offset > start { regions.append(.cut(start..<extent.offset, borders: borders)) }
-                regions.append(.candidate(extent.offset..<extent.end))
+                regions.append(.candidate(extent.offset..<extent.end, borders: []))
                 (start, borders) = (extent.end, [])
             } else {
                 borders += [extent.offset, extent.end]
@@ -95,40 +101,9 @@ struct FileIntake {
         isSecond: Bool = false
     ) throws -> [Segment] {
         var segments: [Segment] = []
-        var cutter = PieceCutter(borders: borders, start: range.lowerBound, end: range.upperBound)
-        var previous: CutPiece?
-        defer { previous?.abandon() }
-        var tail: [UInt8] = []
-        var offset = range.lowerBound
-        while offset < range.upperBound {
-            try Interruption.check()
-            let buffer = reader.pool.take()
-            let uses = Countdown(2) { [pool = reader.pool] in pool.put(buffer) }
-            buffer.append(tail)
-            let length = Int(min(UInt64(InputReader.pieceLength), range.upperBound - offset))
-            do {
-                try file.read(into: buffer, from: tail.count, at: offset, length: length)
-                guard buffer.count == tail.count + length else { throw PackError.inputChanged(name) }
-            } catch {
-                uses.end()
-                uses.end()
-                throw error
-            }
-            whole.add(buffer, tail.count..<buffer.count, on: reader.identity, ending: uses)
-            if !isSecond { reader.progress.add(length) }
-            offset += UInt64(length)
-            let (cuts, rest) = cutter.cut(buffer, isLast: offset == range.upperBound)
-            tail = buffer.withBytes(rest) { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
-            let piece = CutPiece(buffer, cuts, uses: uses)
-            piece.startHashing(on: reader.chunks)
-            // One piece is hashed while the one before it is stored.
-            let ready = previous
-            previous = piece
-            if let ready { segments += try ready.store(in: builder) }
-        }
-        let last = previous
-        previous = nil
-        if let last { segments += try last.store(in: builder) }
+        try PieceStream(reader: reader).cut(
+            file, range, borders: borders, name: name, whole: whole, isCounted: !isSecond
+        ) { segments += try $0.store(in: builder) }
         return segments
     }
 }
