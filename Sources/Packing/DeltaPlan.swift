@@ -26,7 +26,11 @@ package struct DeltaPlan: Sendable {
         sites = options.have
         for site in sites where site.blobs.isEmpty { throw DeltaError.emptyHolding(site.source.target) }
         label = DeltaPlan.label(bases: bases, sites: sites)
-        warnings = bases.flatMap(\.warnings)
+        warnings =
+            bases.flatMap(\.warnings)
+            + sites.filter { $0.source.name == nil }.map {
+                "no known site has signed what \($0.source.target) is said to have (\($0.source.time)); it is believed all the same"
+            }
     }
 
     /// The versions of the bases, and who has them: `4.7.15`, `4.7.15-for-site7`, `for-site7+site9`. What is too long for

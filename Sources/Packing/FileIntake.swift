@@ -14,10 +14,9 @@ struct FileIntake {
     let builder: BundleBuilder
     let reader: InputReader
 
-    /// A stretch of the file: an extent as long as a known blob, or bytes to cut, with the borders inside. A file as long as one
-    /// that a delta's base delivers is looked up whole.
+    /// A stretch of the file: an extent as long as a known blob, or bytes to cut, with the borders inside.
     private enum Region {
-        case candidate(Range<UInt64>, borders: [UInt64])
+        case candidate(Range<UInt64>)
         case cut(Range<UInt64>, borders: [UInt64])
     }
 
@@ -25,20 +24,21 @@ struct FileIntake {
     func take(_ path: FilePath, size: UInt64) throws -> Digest {
         let file = try OpenFile.reading(path)
         guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+        if let known = try takeWhole(file, size: size, name: path.string) { return known }
         let whole = LaneHash()
         var segments: [Segment] = []
         for region in regions(FileIntake.extents(of: file, size: size), size: size) {
             switch region {
             case .cut(let range, let borders):
                 segments += try cut(file, range, borders: borders, name: path.string, whole: whole)
-            case .candidate(let range, let borders):
+            case .candidate(let range):
                 let digest = try hash(file, range, name: path.string, whole: whole)
                 if let known = builder.found(digest, size: UInt64(range.count)) {
                     segments += known
                 } else {
                     let again = LaneHash()
                     segments += try cut(
-                        file, range, borders: borders, name: path.string, whole: again, isSecond: true)
+                        file, range, borders: [], name: path.string, whole: again, isSecond: true)
                     try reader.identity.wait()
                     guard again.finish() == digest else { throw PackError.inputChanged(path.string) }
                 }
@@ -47,6 +47,20 @@ struct FileIntake {
         try reader.identity.wait()
         let digest = whole.finish()
         builder.register(object: digest, size: size, segments)
+        return digest
+    }
+
+    /// A file that a delta's base delivers as it is, found by its digest; looked for where the length is one of the base's.
+    private func takeWhole(_ file: borrowing OpenFile, size: UInt64, name: String) throws -> Digest? {
+        guard size > 0, builder.isKnownLength(size) else { return nil }
+        let whole = LaneHash()
+        try reader.pieces(of: file, 0..<size, name: name, users: 1) { buffer, uses in
+            whole.add(buffer, on: reader.identity, ending: uses)
+        }
+        try reader.identity.wait()
+        let digest = whole.finish()
+        guard let known = builder.found(digest, size: size) else { return nil }
+        builder.register(object: digest, size: size, known)
         return digest
     }
 
@@ -66,14 +80,10 @@ struct FileIntake {
         var regions: [Region] = []
         var start: UInt64 = 0
         var borders: [UInt64] = []
-        if builder.isKnownLength(size) {
-            let inside = extents.filter { $0.length >= FileIntake.leastExtent }.flatMap { [$0.offset, $0.end] }
-            return [.candidate(0..<size, borders: inside)]
-        }
         for extent in extents where extent.length >= FileIntake.leastExtent {
             if builder.storesLength(extent.length) {
                 if extent.offset > start { regions.append(.cut(start..<extent.offset, borders: borders)) }
-                regions.append(.candidate(extent.offset..<extent.end, borders: []))
+                regions.append(.candidate(extent.offset..<extent.end))
                 (start, borders) = (extent.end, [])
             } else {
                 borders += [extent.offset, extent.end]

@@ -20,7 +20,7 @@ struct PackCommand: Command {
             publisher's metadata, and a recipe to check all of it with openssl and sha256sum. Vendor signatures are
             checked on the way. Interrupted, out of space or killed: the same command goes on from there. The folder
             appears under its name when it is whole. Where several keys must sign and don't meet: --no-sign, then dray sign.
-            With --base it makes a delta, OUT/<product>-<version>-delta-<base version>/, for sites that have the base.
+            With --base or --have it makes a delta, OUT/<product>-<version>-delta-<label>/, for sites that have the base.
 
             \(exitCodeHelp([.notTrusted, .expired, .damaged, .refused, .noSpace]))
             """)
@@ -60,6 +60,17 @@ struct PackCommand: Command {
                 + "it; repeat for more.", valueName: "bundle"), completion: .file())
     var base: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Leave out only what this site has: its inventory with NAME.sig.json beside it, or a receipt; repeat for several "
+                + "sites, then only what all have.", valueName: "file"), completion: .file())
+    var have: [String] = []
+
+    @Flag(help: "Believe files of --have that no known site has signed (dray site add).")
+    var acceptUnsignedHave = false
+
+    @OptionGroup var sites: SitesOptions
+
     @Option(help: ArgumentHelp("Where journals of unfinished runs are kept.", valueName: "folder"))
     var state: String?
 
@@ -82,6 +93,9 @@ struct PackCommand: Command {
         guard fipsModule == nil || kit != nil else {
             throw ValidationError("--fips-module goes with --kit: the importer of the kit uses it")
         }
+        guard !acceptUnsignedHave || !have.isEmpty else {
+            throw ValidationError("--accept-unsigned-have goes with --have")
+        }
         guard (1...19).contains(level) else { throw ValidationError("--level takes 1 to 19") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
     }
@@ -96,6 +110,8 @@ struct PackCommand: Command {
         options.fipsModule = fipsModule.map { FilePath($0) }
         options.signs = !noSign
         options.bases = base.map { FilePath($0) }
+        let trusted = HoldingTrust(sites: sites.folder, acceptsUnsigned: acceptUnsignedHave)
+        options.have = try have.map { try SiteHolding(reading: FilePath($0), by: trusted) }
         if dryRun { return plan(try planPack(options, now: .now)) }
         let result = try pack(options, progress: progress, now: .now)
         return result.wasComplete ? unchanged(result) : done(result)
