@@ -67,7 +67,9 @@ package struct BundleIndex: Sendable {
         return Array((range.lowerBound..<layout.externals.count).lazy.map(external).prefix { $0.chunk == number })
     }
 
-    private func external(_ index: Int) -> External { bytes.external(at: layout.externals.offset(of: index)) }
+    /// Places of chunks that are left out, all together.
+    package var externalCount: Int { layout.externals.count }
+    package func external(_ index: Int) -> External { bytes.external(at: layout.externals.offset(of: index)) }
 
     /// The object of that digest, by binary search; `nil` when the bundle does not deliver it.
     package func object(_ digest: Digest) -> Object? {

@@ -24,7 +24,9 @@ extension Load {
         result.builds = try state?.packBuilds(of: target.address) ?? [:]
         let draft = LoadPlan(content, result, replaceTags: replaceTags)
         result.traits = try target.session().traits(TraitsQuestion(draft))
-        return LoadPlan(content, result, replaceTags: replaceTags)
+        var plan = LoadPlan(content, result, replaceTags: replaceTags)
+        plan.needs = try sources?.needs(of: plan.neededObjects, there: plan.blobsElsewhere(content))
+        return plan
     }
 
     /// What one repository has of these items. `isFirst`: no load was stopped here before.
@@ -59,6 +61,19 @@ extension Load {
             answers.manifests.insert(place)
         }
         return answers
+    }
+}
+
+extension LoadPlan {
+    /// The blobs that are counted on to be at the target, with a repository that has each.
+    fileprivate func blobsElsewhere(_ content: RegistryContent) -> [Digest: String] {
+        var found: [Digest: String] = [:]
+        for blob in groups.flatMap(\.blobs) where found[blob.digest] == nil {
+            guard let known = content.elsewhere[blob.digest] else { continue }
+            if let mounted = blob.mountFrom, known.contains(mounted) { found[blob.digest] = mounted }
+            if blob.presence == .implied { found[blob.digest] = blob.repository }
+        }
+        return found
     }
 }
 

@@ -33,6 +33,7 @@ extension VerifiedBundle {
             ),
             ("index", "\(index.objectCount.of("object")), \(index.chunkCount.of("chunk"))"),
         ]
+        rows += deltaRows
         let volumes = index.volumes.map { volume in
             "  \(volume.name)  \(volume.length.asSize)\(volume.kind == .plain ? "  plain" : "")"
                 + (missing.contains(volume.name) ? "  MISSING" : "")
@@ -58,6 +59,7 @@ extension VerifiedBundle {
                         ]
                     }),
                 "movesTags": .array(release.movesTags.map(\.report)),
+                "delta": deltaJSON,
                 "contents": .array(
                     release.contents.map { ["kind": .string($0.kind), "name": .string($0.name)] }),
             ],
@@ -68,7 +70,7 @@ extension VerifiedBundle {
     /// What the bundle delivers: references and files.
     package var listing: Report {
         let references = release.references.sorted(by: ReleaseReference.tagOrder)
-        var lines: [String] = []
+        var lines = deltaRows.isEmpty ? [] : [deltaRows.aligned]
         if !references.isEmpty {
             lines.append("registry:")
             lines += references.map { "  \($0.kind)  \($0.name)  \($0.descriptor.digest)" }
@@ -99,6 +101,7 @@ extension VerifiedBundle {
                         return .object(members)
                     }),
                 "movesTags": .array(release.movesTags.map(\.report)),
+                "delta": deltaJSON,
                 "files": .array(
                     release.files.map { file in
                         [

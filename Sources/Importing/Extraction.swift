@@ -28,15 +28,23 @@ package struct Extraction: Sendable {
     /// Where its signature goes, if it has one.
     package let signatureDestination: FilePath?
     private let bundle: VerifiedBundle
+    private let sources: SiteSources?
 
     /// Finds what `name` means: a delivered file's name, or any object's `sha256:` digest. With `intoFolder`, and
     /// where `path` is a folder, the file goes below it under its own name.
     ///
-    /// Throws `LoadError.noSuchFile`, `ExtractError`, and `LoadError.missingVolumes` before anything is written.
-    package init(_ name: String, from bundle: VerifiedBundle, to path: FilePath, intoFolder: Bool = false) throws {
-        let wanted = try Extraction.find(name, in: bundle)
-        let missing = try bundle.missingVolumes(for: [wanted.digest] + [wanted.signature?.digest].compactMap(\.self))
+    /// `own`: the file's name where several have one digest. `sources`: where a delta's left-out bytes are found.
+    /// Throws `LoadError.noSuchFile`, `ExtractError`, `LoadError.missingVolumes`, and `.elsewhere`, before anything is written.
+    package init(
+        _ name: String, named own: String? = nil, from bundle: VerifiedBundle, to path: FilePath,
+        intoFolder: Bool = false, sources: SiteSources? = nil
+    ) throws {
+        let wanted = try Extraction.find(name, named: own, in: bundle)
+        let objects = [wanted.digest] + [wanted.signature?.digest].compactMap(\.self)
+        let missing = try bundle.missingVolumes(for: objects)
         guard missing.isEmpty else { throw LoadError.missingVolumes(missing.map(\.name)) }
+        let names = Dictionary(objects.map { ($0, wanted.name) }) { one, _ in one }
+        if let lack = try sources?.needs(of: names).lack { throw lack }
         if try intoFolder || path.statusIfPresent()?.isDirectory == true {
             destination = path.appending(try Extraction.safe(wanted.name))
         } else {
@@ -48,7 +56,7 @@ package struct Extraction: Sendable {
         signatureDestination = try wanted.signature.map { signature in
             folder.appending(isOwnName ? try Extraction.safe(signature.name) : Extraction.signatureName(for: file))
         }
-        (self.wanted, self.bundle) = (wanted, bundle)
+        (self.wanted, self.bundle, self.sources) = (wanted, bundle, sources)
     }
 
     /// The vendor's rule: `.sig.bin` after the name, a final `.zst` left out.
@@ -56,10 +64,13 @@ package struct Extraction: Sendable {
         (name.hasSuffix(".tar.zst") ? String(name.dropLast(4)) : name) + ".sig.bin"
     }
 
-    private static func find(_ name: String, in bundle: VerifiedBundle) throws -> Wanted {
+    private static func find(_ name: String, named own: String?, in bundle: VerifiedBundle) throws -> Wanted {
         let files = bundle.release.files
         let digest = try? Digest(parsing: name)
-        if let file = files.first(where: { $0.name == name || $0.digest == digest }) {
+        let isMeant = { (file: Release.DeliveredFile) in
+            own.map { $0 == file.name && file.digest == digest } ?? (file.name == name || file.digest == digest)
+        }
+        if let file = files.first(where: isMeant) {
             return Wanted(
                 name: file.name, kind: file.kind, digest: file.digest, size: file.size, signature: file.signature)
         }
@@ -84,7 +95,7 @@ package struct Extraction: Sendable {
         progress.total.store(wanted.size, ordering: .relaxed)
         progress.label = wanted.name
         _ = try bundle.decoders.status()
-        let reader = bundle.reader()
+        let reader = bundle.reader(externals: sources?.source())
         if try destination.exists() {
             guard try isSame(progress) else { throw ExtractError.differs(destination) }
             try writeSignature(reader)
@@ -107,27 +118,37 @@ package struct Extraction: Sendable {
     ) throws -> FileLock {
         let lock = try FileLock(staged, saysWho: false)
         let file = try OpenFile.writing(staged)
-        let present = min(try file.status().size, wanted.size)
+        var present = min(try file.status().size, wanted.size)
         let free = try place.freeSpace()
         guard free >= wanted.size - present else {
             throw FileError("write", destination, .noSpace, missingBytes: wanted.size - present - free)
         }
         file.reserve(from: 0, length: wanted.size)
-        let stream = try reader.stream(wanted.digest)
+        try retryingOtherPlaces {
+            progress.done.store(0, ordering: .relaxed)
+            try copy(reader.stream(wanted.digest), to: file, present: &present, progress)
+        }
+        try file.truncate(to: wanted.size)
+        try file.syncData()
+        return lock
+    }
+
+    /// Writes what differs from the first `present` bytes that the file has, and all that follows.
+    private func copy(
+        _ stream: ObjectStream, to file: borrowing OpenFile, present: inout UInt64, _ progress: Progress
+    ) throws {
         let (piece, old) = (Buffer(capacity: 1 << 20), Buffer(capacity: 1 << 20))
         var offset: UInt64 = 0
         while true {
             try Interruption.check()
             piece.count = try unsafe piece.withMemory { try unsafe stream.read(into: $0) }
-            guard piece.count > 0 else { break }
+            guard piece.count > 0 else { return }
             if offset < present { try file.read(into: old, at: offset, length: piece.count) } else { old.count = 0 }
             if !piece.hasSameBytes(as: old) { try piece.withBytes { try file.write($0, at: offset) } }
             offset += UInt64(piece.count)
+            present = max(present, offset)
             progress.add(piece.count)
         }
-        try file.truncate(to: wanted.size)
-        try file.syncData()
-        return lock
     }
 
     private func writeSignature(_ reader: ObjectReader) throws {
@@ -207,6 +228,8 @@ package enum ExtractError: Error, Equatable {
     case differs(FilePath)
     /// A name in the release that can't be a file's.
     case unusableName(String)
+    /// Two files of the release, or a file and a signature, have this name.
+    case clash(String)
 }
 
 extension ExtractError: ClassifiedError {
@@ -215,7 +238,9 @@ extension ExtractError: ClassifiedError {
     package var description: String {
         switch self {
         case .differs(let path): "\(path) exists and is another file; it was not touched. Choose another --to"
-        case .unusableName(let name): "\"\(name)\" can't be a file's name; give a file in --to"
+        case .unusableName(let name): "\"\(name.printable)\" can't be a file's name; give a file in --to"
+        case .clash(let name):
+            "the release has \(name.printable) twice; extract each by its digest, with its own --to"
         }
     }
 }

@@ -170,6 +170,16 @@ private final class LayoutSession: TargetSession {
     // What is in a folder was hashed already where `has` said so.
     func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try has(blob) }
 
+    @unsafe func read(
+        _ digest: Digest, in repository: String, at offset: UInt64, into memory: UnsafeMutableRawBufferPointer
+    ) throws -> BlobPiece {
+        let path = target.file(of: digest)
+        guard let status = try path.statusIfPresent(), status.isRegular else { return .missing }
+        try OpenFile.reading(path).read(into: buffer, at: offset, length: min(memory.count, buffer.capacity))
+        buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: $0) } }
+        return .part(count: buffer.count, size: status.size)
+    }
+
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
         guard try !has(blob) else { return .present }
         var body = try body(0)

@@ -16,6 +16,8 @@ package struct Load: Sendable {
     let target: any LoadTarget
     /// Where staging tags are written down; `nil`: nowhere.
     let state: SiteState?
+    /// Where a delta's left-out bytes are found; `nil` for a full bundle.
+    let sources: SiteSources?
     package let content: RegistryContent
     package let tally = LoadTally()
     let jobs: Int
@@ -31,12 +33,14 @@ package struct Load: Sendable {
     /// Reads the release's manifests. Throws what reading the media can throw, `CageError` before where frames can't be
     /// decoded, and `LoadError.absentContent`.
     package init(
-        _ bundle: VerifiedBundle, to target: any LoadTarget, state: SiteState? = nil, jobs: Int, progress: Progress
+        _ bundle: VerifiedBundle, to target: any LoadTarget, state: SiteState? = nil, sources: SiteSources? = nil,
+        jobs: Int, progress: Progress
     ) throws {
         (self.bundle, self.target, self.state, self.jobs) = (bundle, target, state, jobs)
+        self.sources = sources
         self.progress = progress
         _ = try bundle.decoders.status()
-        content = try RegistryContent(bundle)
+        content = try RegistryContent(bundle, externals: sources?.source())
     }
 
     /// The SHA-256 of `release.json`.
@@ -61,7 +65,7 @@ package struct Load: Sendable {
             plan.refusals.isEmpty ? nil : .tagsWouldMove(plan.refusals),
             plan.refusedTypes.isEmpty ? nil : .typesRefused(plan.refusedTypes, target.address),
             plan.traits.denied.isEmpty ? nil : .notAllowed(plan.traits.denied, target.address),
-            missing.isEmpty ? nil : .missingVolumes(missing), lack,
+            missing.isEmpty ? nil : .missingVolumes(missing), plan.needs?.lack, lack,
         ]
         return found.compactMap(\.self)
     }

@@ -10,6 +10,8 @@ package enum LoadError: Error, Equatable {
     case absentContent(reference: String, digest: Digest)
     /// Content is on volumes that no given medium holds.
     case missingVolumes([String])
+    /// A delta leaves out what is nowhere at hand: what, by blob and file; what it builds on, in words.
+    case elsewhere([ExternalNeeds.Missing], base: String)
     /// Tags exist with other digests, and nothing allows them to move; sorted, as `name: has …, the release has …`.
     case tagsWouldMove([TagMove])
     /// The target hasn't what it was sent, after two attempts.
@@ -67,7 +69,7 @@ extension LoadError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .absentContent, .otherBytes, .staysDamaged, .noPlan: .damaged
-        case .missingVolumes: .incomplete
+        case .missingVolumes, .elsewhere: .incomplete
         case .tagsWouldMove, .otherBuilds, .typesRefused, .otherProduct, .tooManyProducts, .planDiffers, .planPlace,
             .approvalNeeded, .operatorNeeded, .tagMovedSincePlan:
             .refused
@@ -95,6 +97,12 @@ extension LoadError: ClassifiedError {
         case .missingVolumes(let names):
             "these volumes are needed and on none of the media: \(names.joined(separator: ", ")); "
                 + "add the media that hold them: give their folders too, in the same command"
+        case .elsewhere(let missing, let base):
+            "this delta builds on \(base), and \(missing.reduce(UInt64(0)) { $0 + $1.bytes }.asSize) that it leaves out are nowhere at "
+                + "hand; nothing was sent or written:\n" + missing.prefix(20).map(\.line).joined(separator: "\n")
+                + (missing.count > 20 ? "\n  and \(missing.count - 20) more" : "")
+                + "\nLoad that release first, or give its bundle with --base FOLDER"
+                + (missing.contains { $0.repository == nil } ? ", or the file of that SHA-256 with --seed FILE" : "")
         case .tagsWouldMove(let moves):
             "these tags exist with other content, and nothing was changed:\n"
                 + moves.prefix(20).map { "  \($0.name)  has \($0.before.short), the release has \($0.digest.short)" }

@@ -63,6 +63,8 @@ package struct LoadPlan: Sendable, Equatable {
     package let newRepositories: [String]
     /// Media types of the release that the target will refuse, sorted.
     package let refusedTypes: [String]
+    /// Where a delta's left-out bytes are; `nil` for a full bundle.
+    package var needs: ExternalNeeds?
 
     /// `replaceTags`: the tags that the site admin allows to move.
     package init(_ content: RegistryContent, _ answers: TargetAnswers, replaceTags: [TagPattern] = []) {
@@ -126,6 +128,17 @@ package struct LoadPlan: Sendable, Equatable {
     /// What must be readable from the media.
     package var neededDigests: Set<Digest> {
         Set(groups.flatMap { $0.blobs.map(\.digest) + $0.allManifests.map(\.digest) })
+    }
+
+    /// The same, each with a reference that needs it.
+    var neededObjects: [Digest: String] {
+        var names: [Digest: String] = [:]
+        for group in groups {
+            for digest in group.blobs.map(\.digest) + group.allManifests.map(\.digest) where names[digest] == nil {
+                names[digest] = group.name
+            }
+        }
+        return names
     }
 
     /// Staging tags that carrying it out will set and remove.

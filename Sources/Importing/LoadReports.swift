@@ -19,7 +19,7 @@ extension LoadPlan {
             text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
                 + summary(load).aligned,
             json: json(load, missing),
-            warnings: bundle.findings.map(\.description) + objections.map(\.description),
+            warnings: bundle.findings.map(\.description) + load.deltaFindings(self) + objections.map(\.description),
             next: nextSteps(objections, missing, given) + (objections.isEmpty ? bundle.uploadSteps(given) : []),
             failure: objections.first?.failure)
     }
@@ -45,6 +45,7 @@ extension LoadPlan {
         if !newRepositories.isEmpty {
             rows.append(("to create", newRepositories.count.of("repository", "repositories")))
         }
+        if let needs { rows += [("delta of", needs.base)] + needs.lines }
         if let seconds = load.expectedSeconds(self) { rows.append(("expected time", "about \(seconds.asDuration)")) }
         return rows
     }
@@ -62,7 +63,7 @@ extension LoadPlan {
             "denied": .array(
                 traits.denied.map { ["repository": .string($0.repository), "action": .string($0.action)] }),
             "expectedSeconds": load.expectedSeconds(self).map { .int(Int64($0)) } ?? .null,
-            "missingVolumes": .array(missing.map(JSONValue.string)),
+            "missingVolumes": .array(missing.map(JSONValue.string)), "delta": needs?.json ?? .null,
             "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
         ]
     }
@@ -81,6 +82,7 @@ extension LoadPlan {
                 load + (patterns + names.map { " --replace-tags " + $0.shellWord }.joined()),
             ]
         case .missingVolumes: return [VerifiedBundle.addMedia(missing)]
+        case .elsewhere: return ["# find what the warning names, then plan again with --base or --seed"]
         case .noSpace: return ["# make room there, then plan again"]
         default: return ["# mend what the warning says, then plan again"]
         }

@@ -19,6 +19,8 @@ package struct LoadRun: Sendable {
     package var isDeep = false
     /// Bytes that the user says are free at the target.
     package var freeSpace: UInt64?
+    /// From where a delta's left-out bytes may be taken.
+    package var places = GivenPlaces()
     /// Where a second copy of the receipt goes.
     package var receipt: FilePath?
     /// The plan that is carried out, and nothing else; its approval is beside it.
@@ -96,7 +98,8 @@ package struct LoadRun: Sendable {
         _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt,
         _ given: GivenPlan?, admit: () throws -> TargetEvidence
     ) throws {
-        var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
+        let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
+        var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
         (load.isDeep, load.freeSpace, load.isHeldToPlan) = (isDeep, freeSpace, given != nil)
         var before = target.traffic
         defer {
@@ -113,7 +116,7 @@ package struct LoadRun: Sendable {
         let allowed = replaceTags.isEmpty ? given?.patterns ?? [] : replaceTags
         let plan = try load.plan(replaceTags: allowed)
         let evidence = try admit()
-        receipt.findings += evidence.findings
+        receipt.findings += evidence.findings + load.deltaFindings(plan)
         try given?.check(
             PlanDocument(
                 plan, load, PlanDocument.Allowances(allowed, target), PlanDocument.Profile(try state.policy())),
@@ -127,7 +130,7 @@ package struct LoadRun: Sendable {
             }
         }
         receipt.objects = try load.receiptObjects()
-        receipt.findings += load.tally.counts.findings
+        receipt.findings += load.tally.counts.findings + (sources?.usage ?? [])
         try carriedOut.get()
         let counts = load.tally.counts
         receipt.nothingToDo =

@@ -14,6 +14,8 @@ package struct PlanRun: Sendable {
     package var replaceTags: [TagPattern] = []
     /// Bytes that the user says are free at the target.
     package var freeSpace: UInt64?
+    /// From where a delta's left-out bytes may be taken.
+    package var places = GivenPlaces()
     /// Why metadata is accepted that has expired; `nil`: it is refused.
     package var reason: String?
     /// Where the plan goes as a file, if it can be carried out.
@@ -35,7 +37,8 @@ package struct PlanRun: Sendable {
         let bundle = try admission.verified(unverified)
         guard reason == nil || !bundle.metadata.expired.isEmpty else { throw LoadError.nothingExpired }
         try state.keepRoots(of: bundle.metadata)
-        var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
+        let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
+        var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
         load.freeSpace = freeSpace
         let plan = try load.plan(replaceTags: replaceTags)
         let evidence = try admission.check(bundle, unverified, for: target)

@@ -67,6 +67,14 @@ struct Planner {
         let home = homes[descriptor.digest]
         if home == nil { homes[descriptor.digest] = repository }
         let isNew = answers.newRepositories.contains(repository)
+        // What a delta leaves out is there, or is to be had from there.
+        let known = (content.elsewhere[descriptor.digest] ?? []).filter { !answers.newRepositories.contains($0) }
+        if home == nil, !isImplied, let first = known.first {
+            let isHere = known.contains(repository)
+            return LoadPlan.BlobStep(
+                repository: repository, digest: descriptor.digest, size: descriptor.size,
+                mountFrom: isHere ? nil : first, presence: isHere ? .implied : isNew ? .unlikely : .unknown)
+        }
         return LoadPlan.BlobStep(
             repository: repository, digest: descriptor.digest, size: descriptor.size,
             mountFrom: home == repository ? nil : home,

@@ -22,6 +22,9 @@ package struct RegistryContent: Sendable {
     /// Every manifest's bytes and references.
     package private(set) var manifests: [Digest: Manifest] = [:]
 
+    /// Repositories in which a delta says that the target has a blob, whole.
+    package private(set) var elsewhere: [Digest: [String]] = [:]
+
     package init() {}
 
     /// Adds a reference. `fetch` gives a manifest of the release.
@@ -42,6 +45,21 @@ package struct RegistryContent: Sendable {
         { items[place].movesFrom.insert(move.from) }
     }
 
+    /// Notes which blobs a delta leaves out as they are: the target should have them.
+    private mutating func noteElsewhere(_ bundle: VerifiedBundle) {
+        let repositories = bundle.release.base?.repositories ?? []
+        guard bundle.index.isDelta else { return }
+        for digest in Set(items.flatMap { $0.blobs.map(\.digest) }) {
+            guard let object = bundle.index.object(digest), object.segmentCount == 1,
+                case let number = Int(bundle.index.segment(Int(object.firstSegment)).chunk),
+                let chunk = bundle.index.externalChunk(number), chunk.digest == digest
+            else { continue }
+            let places = chunk.externals.filter { $0.object == digest && $0.offset == 0 }.map { Int($0.place) }
+            let found = places.filter(repositories.indices.contains).map { repositories[$0] }
+            if !found.isEmpty { elsewhere[digest] = found }
+        }
+    }
+
     /// Every blob and manifest, for the question whether the media hold them.
     package var digests: Set<Digest> {
         Set(items.flatMap { $0.blobs.map(\.digest) }).union(manifests.keys)
@@ -51,10 +69,10 @@ package struct RegistryContent: Sendable {
 extension RegistryContent {
     /// Reads all manifests of a verified bundle and checks that the bundle has what they name.
     ///
-    /// Throws `LoadError.absentContent` where it hasn't, and what reading the media can throw.
-    package init(_ bundle: VerifiedBundle) throws {
+    /// `externals`: where what a delta leaves out is found. Throws `LoadError.absentContent` where it hasn't, and what reading the media can throw.
+    package init(_ bundle: VerifiedBundle, externals: (any ExternalSource)? = nil) throws {
         self.init()
-        let reader = bundle.reader()
+        let reader = bundle.reader(externals: externals)
         for reference in bundle.release.references.sorted(by: ReleaseReference.tagOrder) {
             try add(reference) { descriptor in
                 let bytes = try reader.bytes(of: descriptor.digest, limit: Manifest.maximumSize)
@@ -62,6 +80,7 @@ extension RegistryContent {
             }
         }
         for move in bundle.release.movesTags { add(move) }
+        noteElsewhere(bundle)
         for item in items {
             for descriptor in item.manifests + item.blobs {
                 guard bundle.index.object(descriptor.digest)?.size == UInt64(descriptor.size) else {

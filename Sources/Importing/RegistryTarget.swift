@@ -201,6 +201,20 @@ final class RegistrySession: TargetSession {
         }
     }
 
+    @unsafe func read(
+        _ digest: Digest, in repository: String, at offset: UInt64, into target: UnsafeMutableRawBufferPointer
+    ) throws -> BlobPiece {
+        switch try unsafe connection.range(full(repository), digest, at: Int64(clamping: offset), into: target) {
+        case .missing: .missing
+        case .part(let count, let size): .part(count: count, size: UInt64(size))
+        case .wholeOnly(let size): .wholeOnly(size: UInt64(size))
+        }
+    }
+
+    func copy(
+        _ digest: Digest, size: Int64, in repository: String, into take: (RawSpan) throws -> Void
+    ) throws -> Bool { try connection.blob(full(repository), digest, size: size, into: take) }
+
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
         try connection.upload(
             BlobUpload(

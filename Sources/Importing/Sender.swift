@@ -19,7 +19,7 @@ final class Sender {
     init(_ load: Load, leavesProof: Bool = false) throws {
         (self.load, self.leavesProof) = (load, leavesProof)
         session = try load.target.session()
-        reader = load.bundle.reader()
+        reader = load.bundle.reader(externals: load.sources?.source())
     }
 
     /// Sends a blob, unless the target has it. Its bytes go from verified blocks to the target a piece at a time.
@@ -29,7 +29,7 @@ final class Sender {
         let count = SentBytes(load.progress, label: "sending \(name ?? blob.repository)")
         let outcome: UploadOutcome
         do {
-            outcome = try proven(blob, count)
+            outcome = try retryingOtherPlaces { try proven(blob, count) }
         } catch {
             count.restart(at: 0)
             throw error
@@ -48,7 +48,8 @@ final class Sender {
     /// Sends a blob of which someone compares the digest before it counts: we, or the target where it is known to. Where
     /// that says it differs, or doesn't name what it stored, we compare too.
     private func proven(_ blob: LoadPlan.BlobStep, _ count: SentBytes) throws -> UploadOutcome {
-        let isLeft = leavesProof && blob.size > Sender.smallBlob && session.namesDigests != false
+        let isOutside = try !load.bundle.externalNumbers(for: [blob.digest]).isEmpty
+        let isLeft = leavesProof && !isOutside && blob.size > Sender.smallBlob && session.namesDigests != false
         do {
             let outcome = try session.send(blob) { offset in
                 count.restart(at: offset)
@@ -99,6 +100,22 @@ final class Sender {
         for child in load.content.children(of: descriptor.digest)
         where try session.manifestDigest(Place(repository, child.digest)) == nil {
             try put(child, in: repository)
+        }
+    }
+}
+
+/// Does it again where a place outside of the bundle gave other bytes, as long as there are others: that place is not asked
+/// again.
+func retryingOtherPlaces<Value>(_ body: () throws -> Value) throws -> Value {
+    var first: BundleError?
+    while true {
+        do {
+            return try body()
+        } catch BundleError.externalDiffers(let digest, let places) {
+            first = first ?? .externalDiffers(digest, places: places)
+        } catch let error as BundleError {
+            guard case .externalMissing = error, let first else { throw error }
+            throw first
         }
     }
 }

@@ -90,6 +90,12 @@ package protocol TargetSession: AnyObject {
     /// The bytes of a blob of this size, which have its digest; `nil` where it isn't there or isn't that. Memory for all of it is
     /// taken: the caller has bounded the size.
     func contents(of digest: Digest, size: Int64, in repository: String) throws -> [UInt8]?
+    /// Reads bytes of a blob from `offset` on, which must lie inside it; nothing has checked them.
+    @unsafe func read(
+        _ digest: Digest, in repository: String, at offset: UInt64, into target: UnsafeMutableRawBufferPointer
+    ) throws -> BlobPiece
+    /// Gives a whole blob of `size` bytes, piece by piece; `false` where it isn't there. Nothing has checked them.
+    func copy(_ digest: Digest, size: Int64, in repository: String, into take: (RawSpan) throws -> Void) throws -> Bool
     /// Stores a blob that isn't there; `body` gives its bytes from an offset on, anew each time it is called.
     func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome
     /// Stores a manifest under a tag or its digest. Returns whether the target keeps the list of its subject's referrers.
@@ -108,6 +114,25 @@ package protocol TargetSession: AnyObject {
 extension TargetSession {
     package var namesDigests: Bool? { nil }
     package func contents(of digest: Digest, size: Int64, in repository: String) -> [UInt8]? { nil }
+    @unsafe package func read(
+        _ digest: Digest, in repository: String, at offset: UInt64, into target: UnsafeMutableRawBufferPointer
+    ) -> BlobPiece { .missing }
+    package func copy(
+        _ digest: Digest, size: Int64, in repository: String, into take: (RawSpan) throws -> Void
+    ) -> Bool { false }
+
+    /// The size of a blob, told by reading a byte of it, which changes nothing: on Zot the usual question links the blob and creates
+    /// the repository. `nil` where it isn't there.
+    func blobSize(_ digest: Digest, in repository: String) throws -> UInt64? {
+        var byte: UInt8 = 0
+        let answer = try unsafe withUnsafeMutableBytes(of: &byte) { memory in
+            try unsafe read(digest, in: repository, at: 0, into: memory)
+        }
+        return switch answer {
+        case .missing: nil
+        case .part(_, let size), .wholeOnly(let size): size
+        }
+    }
 }
 
 /// What a plan wants to know of a target beside its content.

@@ -20,6 +20,7 @@ extension VerifiedBundle {
             ),
             ("checked", "\(check.bytesChecked.asSize) in \(good.of("good volume file"))"),
         ]
+        rows += deltaRows
         rows.append(("result", check.failure.map { "\($0)" } ?? "all volumes are there and whole"))
         return Report(
             text: ([rows.aligned] + check.lines.map { "  \($0)" }).joined(separator: "\n"), json: check.json,

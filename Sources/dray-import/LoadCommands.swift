@@ -14,7 +14,8 @@ struct PlanCommand: Command {
             Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with. With \
             --out the plan goes into a file as well, for a second person to sign (dray-import approve); load --plan then does \
             that and nothing else. What has expired is refused (11) unless --accept-expired and --reason say why it is needed \
-            all the same, and such a plan must be signed.
+            all the same, and such a plan must be signed. For a delta it says what would be read from where, and refuses (3) with \
+            the list of what is nowhere at hand.
 
             \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .registryRefused, .noSpace]))
             """)
@@ -22,6 +23,7 @@ struct PlanCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(
         help: ArgumentHelp("Write the plan here too, where no file is yet.", valueName: "file"), completion: .file())
     var out: String?
@@ -45,8 +47,9 @@ struct PlanCommand: Command {
         var run = PlanRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.freeSpace, run.reason, run.out) = (leave.freeSpace?.bytes, reason, out.map { FilePath($0) })
-        let given = GivenArguments(media: media.words, target: self.target.words + leave.words)
+        let given = GivenArguments(media: media.words + places.words, target: self.target.words + leave.words)
         let unverified = try media.unverified()
+        run.places = try places.given(media)
         return try media.sayingHowToTrust { [run] in
             Outcome(try run.run(unverified, to: target, given: given, progress: progress))
         }
@@ -99,6 +102,7 @@ struct LoadCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(help: "head asks for every blob and its size at the end; deep fetches and hashes every blob.")
     var readBack = ReadBackDepth.head
     @Option(help: ArgumentHelp("Write the receipt here too.", valueName: "file"), completion: .file())
@@ -123,8 +127,10 @@ struct LoadCommand: Command {
         run.receipt = receipt.map { FilePath($0) }
         (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
         (run.plan, run.requiresApproval) = (plan.map { FilePath($0) }, requireApproval)
-        let given = GivenArguments(media: media.words, target: self.target.words, state: media.state.words)
+        let given = GivenArguments(
+            media: media.words + places.words, target: self.target.words, state: media.state.words)
         let unverified = try media.unverified()
+        run.places = try places.given(media)
         let result = try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
         }

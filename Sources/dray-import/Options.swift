@@ -45,6 +45,22 @@ struct MediaOptions: ParsableArguments {
         return bundle
     }
 
+    /// The other bundles on the same media.
+    func others() throws -> [UnverifiedBundle] {
+        let set = try MediaSet(media.map { FilePath($0) })
+        let chosen = try set.bundle(release).name
+        return try bundles(set.all.filter { $0.name != chosen && !$0.isTrustOnly })
+    }
+
+    fileprivate func bundles(_ all: [UnverifiedBundle]) throws -> [UnverifiedBundle] {
+        let decoders = try state.site.frameDecoders()
+        return all.map { bundle in
+            var bundle = bundle
+            bundle.decoders = decoders
+            return bundle
+        }
+    }
+
     /// The bundle after every check that needs no volume; later roots of its chain are kept.
     func verified() throws -> VerifiedBundle {
         let site = state.site
@@ -66,6 +82,33 @@ struct MediaOptions: ParsableArguments {
                 reason: BundleError.unknownRoot(root, claims: claims, trusted: trusted),
                 command: ["dray-import", "trust", "add", folder.isEmpty ? "." : folder.string] + state.words)
         }
+    }
+}
+
+/// From where a delta's left-out bytes may be taken.
+struct PlacesOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "For a delta: take what it leaves out from this bundle too, an earlier release's. May be repeated; other bundles among "
+                + "the media serve as well.", valueName: "folder"), completion: .directory)
+    var base: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "For a delta: take what it leaves out from this file too, the ISO image or archive of an earlier release. May be "
+                + "repeated.", valueName: "file"), completion: .file())
+    var seed: [String] = []
+
+    /// The options again, for the next command.
+    var words: [String] { base.flatMap { ["--base", $0] } + seed.flatMap { ["--seed", $0] } }
+
+    func given(_ media: MediaOptions) throws -> GivenPlaces {
+        for folder in base { try folder.mustExist(as: "the base bundle") }
+        for file in seed { try file.mustExist(as: "the seed") }
+        var places = GivenPlaces()
+        if !base.isEmpty { places.bases = try media.bundles(MediaSet(base.map { FilePath($0) }).all) }
+        (places.others, places.seeds) = (try media.others(), seed.map { FilePath($0) })
+        return places
     }
 }
 

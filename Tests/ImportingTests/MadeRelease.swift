@@ -56,9 +56,10 @@ struct MadeLayout {
         #"{"mediaType":"\#(descriptor.mediaType)","digest":"\#(descriptor.digest)","size":\#(descriptor.size)}"#
     }
 
-    /// Packs it; `more` are further lines of the release's manifest.
+    /// Packs it; `more` are further lines of the release's manifest, `files` are delivered as files, cut into chunks.
     func packed(
-        more: String = "", product: String = "palette-enterprise", version: String = "1.0.0"
+        more: String = "", product: String = "palette-enterprise", version: String = "1.0.0",
+        files: [String: [UInt8]] = [:]
     ) throws -> PackedSample {
         let folder = TemporaryFolder()
         let layout = folder.appending("layout")
@@ -73,7 +74,8 @@ struct MadeLayout {
             \(more)contents:
               - layout: layout
 
-            """
+            """ + files.keys.sorted().map { "  - { file: \($0), plain: false }\n" }.joined()
+        for (name, bytes) in files { try write(bytes, to: folder.appending(name)) }
         try write(Array(release.utf8), to: folder.appending("release.yaml"))
         return try PackedSample(folder.path, product: product)
     }

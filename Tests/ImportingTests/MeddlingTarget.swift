@@ -57,6 +57,14 @@ final class MeddlingTarget: LoadTarget {
         func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.has(blob) }
         func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.givesBack(blob) }
 
+        @unsafe func read(
+            _ digest: Digest, in repository: String, at offset: UInt64, into target: UnsafeMutableRawBufferPointer
+        ) throws -> BlobPiece { try unsafe session.read(digest, in: repository, at: offset, into: target) }
+
+        func copy(
+            _ digest: Digest, size: Int64, in repository: String, into take: (RawSpan) throws -> Void
+        ) throws -> Bool { try session.copy(digest, size: size, in: repository, into: take) }
+
         func send(
             _ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody
         ) throws -> UploadOutcome {

@@ -93,6 +93,8 @@ extension ZotServer {
         case claimDigest(String)
         /// The answer takes so much longer.
         case delay(Duration)
+        /// A request for a range of a blob is answered with all of it, as some proxies do.
+        case ignoreRange
         /// The request is read, and nothing is said until the client hangs up.
         case silence
     }
