@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Testing
+
 /// What `dray pack` makes of an input that has one thing wrong (`Tests/python/vendor_wrong.py` makes each, by name).
 struct WrongShape: Sendable, CustomTestStringConvertible {
     let name: String
@@ -71,16 +73,20 @@ struct WrongShape: Sendable, CustomTestStringConvertible {
     ]
     private static let parts: [WrongShape] = [
         WrongShape("all parts", 0),
-        WrongShape("first part missing", 64, "_part00"), WrongShape("middle part missing", 64, "_part02"),
-        WrongShape("last part missing", 13, "Truncated"), WrongShape("part cut short", 13),
-        WrongShape("part of zero bytes", 13), WrongShape("part that is another's", 13),
+        WrongShape("first part missing", 3, "web-bundle-1.0.tar.zst_part00 is missing"),
+        WrongShape("middle part missing", 3, "web-bundle-1.0.tar.zst_part02 is missing"),
+        WrongShape("last part missing", 13, "web-bundle-1.0.tar.zst", "Truncated"),
+        WrongShape("part cut short", 3, "web-bundle-1.0.tar.zst_part01 has", "cut short"),
+        WrongShape("part of zero bytes", 3, "web-bundle-1.0.tar.zst_part02 has 0 bytes"),
+        WrongShape("part that is another's", 13, "web-bundle-1.0.tar.zst", "check it against its signature"),
     ]
     private static let others = [
-        WrongShape("makeself as a bundle", 64, "airgap-v1.0.bin"),
-        WrongShape("image that is none", 0, "warning"), WrongShape("image cut short, signed so", 0, "warning"),
-        WrongShape("image and bundle of two versions", 0, "warning", "4.7.3", "4.7.15"),
+        WrongShape("makeself as a bundle", 64, "airgap-v1.0.bin is a self-extracting archive", "never runs"),
+        WrongShape("image that is none", 0, "warning: appliance-1.0.0.iso: no ISO 9660 image"),
+        WrongShape("image cut short, signed so", 0, "warning: appliance-1.0.0.iso"),
+        WrongShape("image and bundle of two versions", 0, "4.7.3.iso is of version 4.7.3", "tar.zst of 4.7.15"),
         WrongShape("FIPS and other flavour under one tag", 14, "spectro-packs/archive/cni-calico:3.30.2 stands for"),
-        WrongShape("other flavour in a VerteX release", 14, "FIPS"),
+        WrongShape("other flavour in a VerteX release", 14, "not (only) of the vendor's FIPS build", "palette/web:1.0"),
     ]
     private static let packs = [
         WrongShape("pack without pack.json", 64, "hello-1.0.0 has no pack.json"),

@@ -50,7 +50,7 @@ def manifest(repository, reference):
         document = json.loads(body)
         for child in document.get("manifests", []):
             manifest(repository, child["digest"])
-        for descriptor in [document["config"]] * ("config" in document) + document.get("layers", []):
+        for descriptor in ([document["config"]] if "config" in document else []) + document.get("layers", []):
             blob(repository, descriptor)
         for referrer in referrers(repository, digest):
             manifest(repository, referrer["digest"])
