@@ -34,18 +34,20 @@ private final class UpgradeStory: Sendable {
     let edition: String
     let vendor: SyntheticVendor
     let publisher: Publisher
-    /// Goes by deltas, in Zot's stand-in.
+    /// Goes by deltas.
     let site: ImportSite
-    /// Goes by full bundles, in docker-registry.
+    /// Goes by full bundles.
     let twin: ImportSite
-    private let zot: ZotServer
-    private let registry: RegistryServer
+    /// Of Palette's sites it is Zot's stand-in, of VerteX's docker-registry; one for each site.
+    private let zots: [ZotServer]
+    private let registries: [RegistryServer]
 
     init(_ edition: String) throws {
         self.edition = edition
         vendor = try SyntheticVendor(editions: [edition])
         publisher = try Publisher(in: TemporaryFolder(), editions: [edition])
-        (zot, registry) = (try ZotServer(), try RegistryServer())
+        zots = try edition == "palette" ? [ZotServer(), ZotServer()] : []
+        registries = try edition == "palette" ? [] : [RegistryServer(), RegistryServer()]
         site = try ImportSite(publisher, edition: edition, state: "site")
         twin = try ImportSite(publisher, edition: edition, state: "twin")
     }
@@ -54,7 +56,7 @@ private final class UpgradeStory: Sendable {
     var name: String { edition == "palette" ? "palette-enterprise-appliance" : "palette-vertex-appliance" }
 
     func address(_ site: ImportSite) -> String {
-        site.state == "site" ? "\(zot.url)/spectro-content" : "\(registry.url)/spectro-content"
+        (zots.map(\.url) + registries.map(\.url))[site.state == "site" ? 0 : 1] + "/spectro-content"
     }
 
     /// Packs a full bundle; returns its folder.

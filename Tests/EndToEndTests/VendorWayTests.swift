@@ -24,7 +24,7 @@ struct VendorWayTests {
             try site("check", "--to", address, "--deep")
         }
         let there = try lines(ofRegistry: "\(registry.url)/base")
-        #expect(there == (try lines(ofRegistry: "\(zot.url)/spectro-content")))
+        #expect(withoutFallbacks(there) == withoutFallbacks(try lines(ofRegistry: "\(zot.url)/spectro-content")))
         try expectDelivered(input, there)
         try readChart(registry.port, input)
         try readPack(registry.port, input, publisher.place)
@@ -106,6 +106,16 @@ func lines(ofRegistry address: String) throws -> [String] {
     let result = try run(["python3", script, address, "--deep"], timeout: 120)
     guard result.status == 0 else { throw SampleError.failed(result.errorOutput) }
     return result.output.split(separator: "\n").map(String.init)
+}
+
+/// Without the tags and indexes by which a registry that has no referrers API (docker-registry) is told of them
+/// (distribution-spec 1.1, "Referrers Tag Schema").
+func withoutFallbacks(_ lines: [String]) -> [String] {
+    let tags = lines.filter { $0.contains(" tag sha256-") }
+    let indexes = Set(tags.compactMap { line in line.split(separator: " ").last })
+    return lines.filter { line in
+        !tags.contains(line) && !(line.contains(" manifest ") && indexes.contains { line.hasSuffix($0) })
+    }
 }
 
 /// The disconnected side of one edition: a state folder that trusts its product.
