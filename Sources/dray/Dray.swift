@@ -24,7 +24,7 @@ struct Dray: ParsableCommand {
             """,
         version: toolVersion,
         subcommands: [
-            KeyCommand.self, TrustCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
+            KeyCommand.self, TrustCommand.self, MirrorCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
             InspectCommand.self, ListCommand.self, SiteCommand.self,
         ])
 
