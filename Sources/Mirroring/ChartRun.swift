@@ -70,7 +70,7 @@ struct ChartRun: Sendable {
         try crew(run.sources, count: wanted.count) { worker, index in
             let one = wanted[index]
             run.progress.label = "chart \(one.name)"
-            let chart = try run.ledger.attempt(one.name, wantedBy: one.chart.wantedBy) { try chart(one, worker) }
+            let chart = try run.ledger.attempt(one.name, wantedBy: one.chart.wantedBy) { try mirrored(one, worker) }
             if let chart { found.withLock { $0[index] = chart } }
         }
         return found.withLock { found in wanted.indices.compactMap { found[$0] } }
@@ -154,7 +154,7 @@ struct ChartRun: Sendable {
 
     // MARK: one version
 
-    private func chart(_ wanted: Wanted, _ worker: Worker) throws -> MirroredChart {
+    private func mirrored(_ wanted: Wanted, _ worker: Worker) throws -> MirroredChart {
         let old = locked[wanted.name]
         var chart = MirroredChart(
             name: wanted.name, url: "\(wanted.address)",

@@ -78,6 +78,18 @@ package struct LockFile: Sendable, Equatable, Codable {
         }
     }
 
+    /// Takes over what another lock file has and this one hasn't.
+    mutating func keep(_ other: LockFile) {
+        let known = Set(references.map(\.name) + charts.map(\.name) + files.map(\.name))
+        references += other.references.filter { !known.contains($0.name) }
+        charts += other.charts.filter { !known.contains($0.name) }
+        files += other.files.filter { !known.contains($0.name) }
+        let asked = selections
+        selections += other.selections.filter { old in
+            !asked.contains { $0.name == old.name && $0.wanted == old.wanted }
+        }
+    }
+
     /// The bytes of the file.
     package func bytes() throws -> [UInt8] {
         var sorted = self

@@ -227,8 +227,7 @@ final class MirrorRun: Sendable {
         return whole
     }
 
-    /// Names and pins what is whole; of what failed this time, what an earlier run had pinned and the folder still has
-    /// stays pinned.
+    /// Names and pins what is whole. Where anything failed, the lock file forgets nothing that an earlier run had pinned.
     private func finish(_ content: MirrorContent, _ lock: inout LockFile) throws {
         try folder.sync()
         let index = LayoutIndexFile(content).bytes
@@ -236,10 +235,8 @@ final class MirrorRun: Sendable {
             try folder.index.replaceContents(with: index)
         }
         guard !options.isLocked else { return }
-        let failed = Set(ledger.failures.map(\.what))
-        lock.references = content.references.map(\.locked) + old.references.filter { failed.contains($0.name) }
-        lock.charts += old.charts.filter { failed.contains($0.name) }
-        lock.files += old.files.filter { failed.contains($0.name) }
+        lock.references = content.references.map(\.locked)
+        if !ledger.failures.isEmpty { lock.keep(old) }
         let bytes = try lock.bytes()
         if try !options.lock.exists() || options.lock.contents(limit: 64 << 20) != bytes {
             try options.lock.replaceContents(with: bytes)
