@@ -75,6 +75,9 @@ let package = Package(
         target("Palette", ["OCI"]),
         target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
         target(
+            "Mirroring",
+            ["OCI", "Files", "Cryptography", "Palette", "PaletteSources", "RegistryClient", systemPackage]),
+        target(
             "Packing",
             [
                 "OCI", "Files", "Cryptography", "Compression", "Archive", "Splitting", "Trust",
@@ -94,7 +97,7 @@ let package = Package(
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
@@ -149,6 +152,11 @@ let package = Package(
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
+        tests(
+            of: "Mirroring",
+            [
+                "OCI", "Files", "Cryptography", "PaletteSources", "RegistryClient", "dray", "dray-import", systemPackage,
+            ]),
         tests(of: "Splitting", ["CGear", systemPackage]),
         tests(of: "Archive", ["Files", systemPackage]),
         tests(of: "Palette", ["OCI"]),

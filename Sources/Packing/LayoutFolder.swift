@@ -22,7 +22,7 @@ struct LayoutFolder {
 
     /// Reads `index.json` and every manifest below the entries named in `references` (all when `nil`).
     ///
-    /// Throws `PackError.notALayout`, `.blobMissing`, `.blobMismatch`, `.badManifest`.
+    /// Throws `PackError.notALayout`, `.blobMissing`, `.sparseIndex`, `.blobMismatch`, `.badManifest`.
     init(_ path: FilePath, references: [String]?) throws {
         self.path = path
         guard try path.appending("oci-layout").exists() else {
@@ -33,9 +33,10 @@ struct LayoutFolder {
         }
         indexBytes = try path.appending("index.json").contents(limit: LayoutFolder.maximumIndex)
         entries = try LayoutIndex.entries(indexBytes, place: path.string, references: references)
+        let listed = Set(entries.map(\.digest))
         var graph = ManifestGraph()
         for entry in entries {
-            try graph.add(entry) { try LayoutFolder.manifest($0, in: path) }
+            try graph.add(entry) { try LayoutFolder.manifest($0, in: path, isChild: !listed.contains($0.digest)) }
         }
         self.graph = graph
     }
@@ -66,9 +67,10 @@ struct LayoutFolder {
         path.appending("blobs/sha256").appending(digest.hex)
     }
 
-    private static func manifest(_ descriptor: Descriptor, in path: FilePath) throws -> Manifest {
+    private static func manifest(_ descriptor: Descriptor, in path: FilePath, isChild: Bool) throws -> Manifest {
         let file = blob(descriptor.digest, in: path)
         guard try file.exists() else {
+            guard !isChild else { throw PackError.sparseIndex(descriptor.digest, in: path.string) }
             throw PackError.blobMissing(descriptor.digest, in: path.string, of: "index.json or an index")
         }
         let bytes = try file.contents(limit: Manifest.maximumSize)

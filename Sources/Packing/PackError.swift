@@ -13,6 +13,8 @@ package enum PackError: Error, Equatable {
     case inputChanged(String)
     case blobMismatch(Digest, in: String)
     case blobMissing(Digest, in: String, of: String)
+    /// A manifest that an index of a layout folder lists, and that isn't there.
+    case sparseIndex(Digest, in: String)
     case badManifest(Digest, in: String, why: String)
     case notALayout(String, why: String)
     case badName(in: String, why: String)
@@ -36,7 +38,7 @@ extension PackError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
-        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists: .refused
+        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists, .sparseIndex: .refused
         case .expired: .expired
         case .blobMismatch, .blobMissing, .badManifest, .unreadableArchive: .damaged
         case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .plainTooLarge,
@@ -67,6 +69,9 @@ extension PackError: ClassifiedError {
             "in \(place) the blob \(digest) holds other bytes than its name says; fetch it again"
         case .blobMissing(let digest, let place, let parent):
             "\(place) lacks \(digest), which \(parent) needs; fetch the whole image"
+        case .sparseIndex(let digest, let place):
+            "an index in \(place) lists \(digest), which isn't there; registries refuse an index without all its platforms, "
+                + "so mirror the image without platforms:, or one platform's manifest by its digest"
         case .badManifest(let digest, let place, let why): "in \(place), \(digest): \(why)"
         case .notALayout(let place, let why): "\(place) is no OCI image layout: \(why)"
         case .badName(let place, let why): "the index.json in \(place): \(why)"

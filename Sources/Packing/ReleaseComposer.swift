@@ -15,6 +15,8 @@ struct ReleaseComposer {
     /// Notes for the user: what an input holds and no target gets.
     private(set) var warnings: [String] = []
     private var tags: [String: Digest] = [:]
+    /// The repositories that get a manifest.
+    private var places: [Digest: Set<String>] = [:]
     private var manifestTypes: Set<String> = []
     private var registryBlobs: [Digest: UInt64] = [:]
     private var packImages = PackImageLists()
@@ -51,14 +53,30 @@ struct ReleaseComposer {
             }
         }
         // After the named ones: a signature may stand before the image that it is about.
-        for entry in entries where entry.referenceName == nil && !children.contains(entry.digest) {
-            try addUnnamed(entry, graph, place: place)
+        try addUnnamed(
+            entries.filter { $0.referenceName == nil && !children.contains($0.digest) }, manifests, place: place)
+    }
+
+    /// Delivers manifests without names, each where its subject is: an image, a child of an index, or one of themselves,
+    /// as the signature of an SBOM is.
+    private mutating func addUnnamed(
+        _ entries: [Descriptor], _ manifests: [Digest: Manifest], place: String
+    ) throws {
+        var waiting = entries
+        while !waiting.isEmpty {
+            let left = try waiting.filter { try !addUnnamed($0, manifests) }
+            guard left.count < waiting.count else { break }
+            waiting = left
+        }
+        for entry in waiting {
+            warn("\(place): \(entry.digest) has no reference name and no known subject; it is not delivered")
         }
     }
 
     private mutating func notePlaces(of digest: Digest, in repository: String, _ manifests: [Digest: Manifest]) {
         guard let manifest = manifests[digest] else { return }
         packImages.add(digest, in: repository)
+        places[digest, default: []].insert(repository)
         for child in manifest.manifests { notePlaces(of: child.digest, in: repository, manifests) }
     }
 
@@ -77,19 +95,17 @@ struct ReleaseComposer {
         return target
     }
 
-    /// A manifest without a name goes where the manifest is that it is about.
-    private mutating func addUnnamed(_ entry: Descriptor, _ graph: ManifestGraph, place: String) throws {
-        let subject = graph.manifests.first { $0.descriptor.digest == entry.digest }?.manifest.subject?.digest
-        let homes = references.filter { $0.descriptor.digest == subject }.map(\.repository)
-        guard !homes.isEmpty else {
-            return warn("\(place): \(entry.digest) has no reference name and no known subject; it is not delivered")
-        }
-        for repository in Set(homes).sorted() {
+    /// A manifest without a name goes wherever the manifest is that it is about; `false` where none is known.
+    private mutating func addUnnamed(_ entry: Descriptor, _ manifests: [Digest: Manifest]) throws -> Bool {
+        guard let subject = manifests[entry.digest]?.subject?.digest, let homes = places[subject] else { return false }
+        for repository in homes.sorted() {
             try add(
                 ReleaseReference(
                     repository: repository, tag: nil, descriptor: entry.bare, kind: ContentKind.artifact.rawValue,
                     source: entry.digest.description))
+            notePlaces(of: entry.digest, in: repository, manifests)
         }
+        return true
     }
 
     /// Delivers a manifest under a repository and tag; the same twice is one.

@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// A path with `*` (any characters of one name) and `?` (one character); nothing else is special. A name that begins
 /// with a dot fits only a pattern that does.
-struct PathPattern {
+package struct PathPattern {
     private let path: FilePath
 
     init(_ path: FilePath) { self.path = path }
@@ -41,7 +41,7 @@ struct PathPattern {
 
     /// Whether a name fits one component. Goes back to the last `*` alone, so a hostile name costs no more than
     /// length times length.
-    static func fits(_ name: String, _ pattern: String) -> Bool {
+    package static func fits(_ name: String, _ pattern: String) -> Bool {
         guard name.hasPrefix(".") == pattern.hasPrefix(".") else { return false }
         let (name, pattern) = (Array(name.unicodeScalars), Array(pattern.unicodeScalars))
         var (i, j) = (0, 0)

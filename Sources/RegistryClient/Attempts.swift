@@ -31,6 +31,7 @@ struct Attempts {
 
     private func mayGoOn(after error: RegistryError, _ policy: RetryPolicy) -> Bool {
         guard count < min(policy.attempts, limit) else { return false }
+        if case .redirectRefused = error { return count < 3 }
         if case .unreachable = error, !registry.hasAnswered { return count < policy.unansweredAttempts }
         return count < policy.fewestAttempts || error.status != 500 && spent < policy.patience
     }

@@ -62,8 +62,16 @@ struct TokenService: Equatable, Sendable {
     /// Whether it is the registry's own host, which may see our client certificate.
     let isOurs: Bool
 
+    /// Takes a Bearer challenge of the registry at `endpoint`; on the connected side, without a login, from any host.
+    init?(_ challenge: Challenge, of endpoint: Endpoint, _ options: RegistryOptions) {
+        let takesAny = options.isOpenNetwork && options.credentials == nil
+        self.init(challenge, of: endpoint, trusting: options.tokenHosts, orAnyHost: takesAny)
+    }
+
     /// Takes a Bearer challenge of the registry at `endpoint`; `nil` where the rule forbids it.
-    init?(_ challenge: Challenge, of endpoint: Endpoint, trusting tokenHosts: [String] = []) {
+    init?(
+        _ challenge: Challenge, of endpoint: Endpoint, trusting tokenHosts: [String] = [], orAnyHost: Bool = false
+    ) {
         guard let realm = challenge.parameters["realm"], realm.utf8.count <= 2000,
             realm.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x5C && $0 != 0x23 }),
             let mark = realm.firstRange(of: "://"),
@@ -72,7 +80,7 @@ struct TokenService: Equatable, Sendable {
         let authority = realm[mark.upperBound...].prefix { $0 != "/" && $0 != "?" }
         guard let host = Authority(authority, defaultPort: scheme.defaultPort) else { return nil }
         isOurs = host.host == endpoint.host
-        let isNamed = tokenHosts.contains { $0.lowercased() == host.host }
+        let isNamed = orAnyHost || tokenHosts.contains { $0.lowercased() == host.host }
         guard isOurs ? scheme == .https || endpoint.scheme == .http : isNamed && scheme == .https else { return nil }
         self.realm = realm
         service = challenge.parameters["service"]

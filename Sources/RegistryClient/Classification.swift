@@ -7,13 +7,19 @@ extension RegistryConnection {
     /// Decides about an answer: 404 and everything below 400 is the caller's, the rest is thrown or may pass.
     func outcome(of response: Response, _ request: Request) throws(RegistryError) -> Outcome {
         let status = response.status
+        guard !request.answers.contains(status) else { return .answer(response) }
         switch status {
+        case 404 where request.isRedirected: break
         case 200..<300, 404: return .answer(response)
         case 300..<400: throw .redirected(request.line, status: status)
         default: break
         }
         guard !Self.wantsTLS(response, request) else { throw .wantsTLS(host: request.host) }
-        let faults = faults(of: response)
+        // A signed address may have run out: the registry gives another one.
+        guard !request.isRedirected || status == 429 || status >= 500 else {
+            return .passing(.redirectRefused(request.line, status: status), retryAfter: nil)
+        }
+        let faults = request.isRedirected || request.hidesAnswer ? [] : faults(of: response)
         // A quota of requests is no full disk.
         guard status == 408 || status == 429 || !Self.saysFull(response) else {
             throw .noSpace(request.line, faults: faults)

@@ -15,6 +15,9 @@ struct EasyHandle: ~Copyable {
     /// Bytes a second that even a busy registry takes in when it reads a blob again before it answers.
     private static let slowestDigest: Int64 = 16 << 20
 
+    /// libcurl hands on at most this much of an answer at once; its own 16 KiB cost more calls.
+    private static let downloadBuffer = 128 << 10
+
     /// Bytes a second below which a download is cut; the next attempt goes on where it ended.
     private static let slowestDownload: Int64 = 64 << 10
 
@@ -106,7 +109,7 @@ extension EasyHandle {
         unsafe dray_curl_set_pointer(curl, CURLOPT_ERRORBUFFER, reason)
         set(CURLOPT_PROTOCOLS_STR, "http,https")
         set(CURLOPT_FOLLOWLOCATION, 0)
-        setProxy(options.proxy)
+        setProxy(options)
         set(CURLOPT_USERAGENT, "dray")
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         set(CURLOPT_PATH_AS_IS, 1)
@@ -123,7 +126,9 @@ extension EasyHandle {
             return set(CURLOPT_TIMEOUT, min(seconds, EasyHandle.longestTimeout))
         }
         if let sink = request.sink {
-            set(CURLOPT_TIMEOUT, 5 * options.stallSeconds + Int(sink.size / EasyHandle.slowestDownload))
+            set(CURLOPT_BUFFERSIZE, EasyHandle.downloadBuffer)
+            let seconds = 5 * options.stallSeconds + Int(sink.size / EasyHandle.slowestDownload)
+            set(CURLOPT_TIMEOUT, min(seconds, EasyHandle.longestTimeout))
             return
         }
         // Small requests have an end, however slowly the answer drips.
@@ -131,7 +136,9 @@ extension EasyHandle {
     }
 
     // Never from the environment, and then for every host.
-    private func setProxy(_ proxy: Endpoint?) {
+    private func setProxy(_ options: RegistryOptions) {
+        let proxy = options.proxy
+        if let file = options.proxyCertificate { set(CURLOPT_PROXY_CAINFO, file) }
         set(CURLOPT_PROXY, proxy.map { "\($0.scheme.rawValue)://\($0.bracketedHost):\($0.port)" } ?? "")
         set(CURLOPT_NOPROXY, proxy == nil ? "*" : "")
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)

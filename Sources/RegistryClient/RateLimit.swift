@@ -4,13 +4,14 @@ internal import Synchronization
 
 /// Spaces out what all connections send together: each piece takes its share of time, counted from when the pieces before
 /// it have taken theirs.
-final class RateLimit: Sendable {
+package final class RateLimit: Sendable {
     /// Bytes that one piece may have: a tenth of a second, so that several connections take turns.
     let pieceSize: Int
     private let bytesPerSecond: Int64
     private let free = Mutex(ContinuousClock.now)
 
-    init(bytesPerSecond: Int64) {
+    /// Bytes a second, at least 1.
+    package init(bytesPerSecond: Int64) {
         self.bytesPerSecond = max(bytesPerSecond, 1)
         pieceSize = Int(clamping: max(bytesPerSecond / 10, 1))
     }

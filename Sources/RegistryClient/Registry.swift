@@ -60,7 +60,7 @@ package final class Registry: Sendable {
     func count(_ change: (inout Traffic) -> Void) { known.withLock { change(&$0.traffic) } }
 
     /// Whether any answer ever came.
-    var hasAnswered: Bool { known.withLock { $0.hasAnswered } }
+    package var hasAnswered: Bool { known.withLock { $0.hasAnswered } }
 
     func noteAnswer() { known.withLock { $0.hasAnswered = true } }
 

@@ -7,7 +7,7 @@ extension RegistryConnection {
     /// it. What `take` throws ends it and comes out unchanged.
     ///
     /// A broken answer is gone on with where it ended. Throws `malformed` when the registry says another size, and
-    /// `redirected` where it sends us elsewhere. Nothing about the bytes is checked: the caller hashes them.
+    /// `redirected` where it sends us elsewhere (but see `RegistryOptions.isOpenNetwork`). Nothing about the bytes is checked: the caller hashes them.
     package func blob(
         _ repository: String, _ digest: Digest, from offset: Int64 = 0, size: Int64, into take: (RawSpan) throws -> Void
     ) throws -> Bool {
@@ -23,7 +23,9 @@ extension RegistryConnection {
                     guard response.status != 404 else { return false }
                     try reception.end(response, request)
                     return true
-                case .passing(let error, let retryAfter): try attempts.wait(after: error, retryAfter)
+                case .passing(let error, let retryAfter):
+                    if reception.hasAdvanced() { attempts = Attempts(registry) }
+                    try attempts.wait(after: error, retryAfter)
                 case .body(let error): throw error
                 }
             }
@@ -38,9 +40,16 @@ private final class BlobReception {
     private let take: (RawSpan) throws -> Void
     /// Bytes of this answer that were handed on before; `nil` before the answer's first byte.
     private var known: Int64?
+    private var seen: Int64
 
     init(position: Int64, size: Int64, _ take: @escaping (RawSpan) throws -> Void) {
-        (self.position, self.size, self.take) = (position, size, take)
+        (self.position, self.size, self.take, seen) = (position, size, take, position)
+    }
+
+    /// Whether bytes came since this was asked last: what makes progress may go on for as long as it takes.
+    func hasAdvanced() -> Bool {
+        defer { seen = position }
+        return position > seen
     }
 
     /// The request for what is missing.

@@ -23,7 +23,7 @@ extension RegistryConnection {
                 return basic
             }
             guard challenge.scheme == "bearer" else { continue }
-            guard let service = TokenService(challenge, of: endpoint, trusting: registry.options.tokenHosts) else {
+            guard let service = TokenService(challenge, of: endpoint, registry.options) else {
                 throw .untrustedTokenService(endpoint, realm: RequestLine.shownRealm(challenge))
             }
             if refused != nil { registry.keep(nil, of: service, for: scopes) }

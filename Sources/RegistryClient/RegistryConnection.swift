@@ -61,12 +61,13 @@ package final class RegistryConnection {
         for isLast in [false, true] {
             var authorized = request
             if let authorization { authorized.headers.append(("Authorization", authorization)) }
-            switch transfer(authorized) {
-            case .failure(let failure): return try outcome(of: failure, request)
-            case .success(let response) where response.status == 401:
+            let (result, sent) = try following(authorized)
+            switch result {
+            case .failure(let failure): return try outcome(of: failure, sent)
+            case .success(let response) where response.status == 401 && !sent.isRedirected:
                 guard !isLast else { throw refusal(of: authorization, response, request) }
                 authorization = try newAuthorization(after: response, refused: authorization, request, scopes)
-            case .success(let response): return try outcome(of: response, request)
+            case .success(let response): return try outcome(of: response, sent)
             }
         }
         throw refusedLogin(request)

@@ -43,6 +43,10 @@ package enum RegistryError: Error, Equatable {
     case refused(RequestLine, status: Int, faults: [Fault])
     /// A redirect; none is followed.
     case redirected(RequestLine, status: Int)
+    /// Another host, to which the registry redirected, answered 4xx each time.
+    case redirectRefused(RequestLine, status: Int)
+    /// A redirect that leads to an address without TLS, or to none; nothing was sent there.
+    case unsafeRedirect(RequestLine)
     /// An upload location or a next page outside the registry; nothing was sent there.
     case foreignLocation(RequestLine)
     /// A token service outside the rule of `TokenService`; nothing was sent there.
@@ -80,12 +84,13 @@ extension RegistryError {
 
     package var kind: Kind {
         switch self {
-        case .unreachable, .unavailable, .askedToWait: .transient
+        case .unreachable, .unavailable, .askedToWait, .redirectRefused: .transient
         case .speaksNoTLS, .wantsTLS, .certificate, .loginRequired, .loginRefused, .denied, .untrustedTokenService:
             .access
         case .credentialsInClear: .policy
         case .noSpace: .noSpace
-        case .refused, .redirected, .foreignLocation, .otherDigest, .malformed, .answerTooLarge, .bodyTooShort,
+        case .refused, .redirected, .unsafeRedirect, .foreignLocation, .otherDigest, .malformed, .answerTooLarge,
+            .bodyTooShort,
             .listTooLong, .referrersTagTaken:
             .refusal
         case .cancelled: .cancelled
@@ -132,6 +137,10 @@ extension RegistryError: CustomStringConvertible {
         case .refused(let line, let status, let faults): "\(line): the registry answered \(status)\(faults.shown)"
         case .redirected(let line, let status):
             "\(line): the registry answered \(status), a redirect, and none is followed; give the registry's own address"
+        case .redirectRefused(let line, let status):
+            "\(line): the host that the registry redirects to answered \(status) each time; run the same command again later"
+        case .unsafeRedirect(let line):
+            "\(line): redirected to an address that is not https, and not followed; give the content's own address"
         case .foreignLocation(let line):
             "\(line): the registry named a location on another host or outside /v2/, and it was not used; "
                 + "behind a proxy, set the registry's external address or relative URLs"

@@ -52,6 +52,11 @@ package struct RegistryOptions: Sendable {
     package var credentials: Credentials?
     /// An HTTP proxy that every connection goes through, `http:` or `https:`, without a path; none of the environment's.
     package var proxy: Endpoint?
+    /// PEM file with the only authorities to trust for an `https:` proxy's own certificate; `nil` for those of the system.
+    package var proxyCertificate: String?
+    /// Whether this is the connected side: `GET` and `HEAD` then follow redirects, over TLS and without the login where
+    /// they lead to another host, and a token that needs no login may come from any host.
+    package var isOpenNetwork = false
     /// Hosts, beside the registry's own, whose token services may get the login, over TLS only.
     package var tokenHosts: [String] = []
     /// Accepts any certificate for any host.
@@ -66,6 +71,8 @@ package struct RegistryOptions: Sendable {
     package var stallSeconds = 60
     /// Bytes a second that all connections together send of blobs; `nil` for no limit.
     package var limitRate: Int64?
+    /// What all downloads wait for, also those of other registries with the same value; `nil` for no limit.
+    package var downloadLimit: RateLimit?
     /// How many connections share `limitRate`, at least 1.
     package var connections = 4
     package var upload = UploadRules()

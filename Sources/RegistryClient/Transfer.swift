@@ -30,6 +30,12 @@ struct Request {
     var isOurs = true
     /// Whether it is sent even after cancellation.
     var isCleanUp = false
+    /// Statuses of 300 and above that are an answer, not a failure.
+    var answers: [Int] = []
+    /// Whether a redirect led it to another host.
+    var isRedirected = false
+    /// Whether nothing that an error's body says may be shown: it may repeat a signed URL.
+    var hidesAnswer = false
     /// How long it may go on after cancellation, if it looks as if it could end in that time.
     var grace = Duration.zero
     /// Bytes that the registry may read again before it answers.
@@ -123,6 +129,12 @@ final class Transfer {
         return RetryPolicy.waitForReal(delay) { goesOn() }
     }
 
+    /// Waits until a piece of a download may count as received where there is a limit; `false` when cancelled.
+    private func mayKeep(_ count: Int) -> Bool {
+        guard request.sink != nil, let delay = registry.options.downloadLimit?.wait(for: count) else { return true }
+        return RetryPolicy.waitForReal(delay) { goesOn() }
+    }
+
     /// Takes a header line; `false` aborts.
     func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
         headerBytes += line.count
@@ -143,6 +155,7 @@ final class Transfer {
 
     /// Takes a piece of the body; `false` aborts.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard mayKeep(bytes.count) else { return false }
         do {
             if let sink = request.sink, try unsafe sink.take(response, RawSpan(_unsafeBytes: bytes)) { return true }
         } catch {

@@ -24,8 +24,9 @@ struct Dray: ParsableCommand {
             """,
         version: toolVersion,
         subcommands: [
-            KeyCommand.self, TrustCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
-            InspectCommand.self, ListCommand.self, SiteCommand.self, PacksCommand.self, ManifestCommand.self,
+            KeyCommand.self, TrustCommand.self, PacksCommand.self, MirrorCommand.self, ManifestCommand.self,
+            PackCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self,
+            SiteCommand.self,
         ])
 
     static func main() {
