@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import OCI
-internal import Trust
+package import Trust
 
 extension Release {
     /// The members of `release.json` that are left out where there is nothing to say.
-    var factMembers: [String: JSONValue] {
+    package var factMembers: [String: JSONValue] {
         var members: [String: JSONValue] = [:]
         if let kind { members["kind"] = .string(kind.rawValue) }
         if !needs.isEmpty { members["needs"] = .array(needs.map(\.json)) }
@@ -97,7 +97,8 @@ extension Release.FIPSEvidence {
 }
 
 extension Release.BundleFacts {
-    var json: JSONValue {
+    /// As in `release.json`.
+    package var json: JSONValue {
         var members: [String: JSONValue] = [
             "packs": .array(packs.map(\.json)), "images": .int(Int64(images)),
             "capabilities": .array(capabilities.map(JSONValue.string)),
@@ -134,7 +135,8 @@ extension Release.Pack {
 }
 
 extension Release.ISOFacts {
-    var json: JSONValue {
+    /// As in `release.json`.
+    package var json: JSONValue {
         var members: [String: JSONValue] = [
             "volumeID": .string(volumeID), "bundles": .array(bundles.map(JSONValue.string)),
         ]

@@ -30,7 +30,7 @@ extension LoadPlan {
         let manifests = groups.reduce(0) { $0 + $1.allManifests.count }
         var rows = [
             ("target", load.target.address + (traits.name.isEmpty ? "" : " (\(traits.name))")),
-            ("release", "\(load.bundle.release.product) \(load.bundle.release.version)"),
+            ("release", load.bundle.release.title),
             (
                 "to send",
                 "at most \(bytesToSend.asSize): \((blobs.count - mounts).of("blob")), \(manifests.of("manifest"))"

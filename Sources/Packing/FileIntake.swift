@@ -21,9 +21,9 @@ struct FileIntake {
     }
 
     /// Takes the file in as an object; its digest.
-    func take(_ path: FilePath, size: UInt64) throws -> Digest {
-        let file = try OpenFile.reading(path)
-        guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+    func take(_ path: FilePath, parts: [FilePath] = [], size: UInt64) throws -> Digest {
+        let file = try InputFile(path, parts: parts)
+        guard file.size == size else { throw PackError.inputChanged(path.string) }
         let whole = LaneHash()
         var segments: [Segment] = []
         for region in regions(FileIntake.extents(of: file, size: size), size: size) {
@@ -49,7 +49,7 @@ struct FileIntake {
     }
 
     /// The files of an ISO image; none where it is none, or a damaged one, which is then cut by content alone.
-    static func extents(of file: borrowing OpenFile, size: UInt64) -> [ISOExtent] {
+    static func extents(of file: InputFile, size: UInt64) -> [ISOExtent] {
         guard size >= UInt64(ISOImage.headerLength) else { return [] }
         do {
             guard ISOImage.isISO(try file.bytes(at: 0, length: ISOImage.headerLength)) else { return [] }
@@ -78,7 +78,7 @@ struct FileIntake {
     }
 
     private func hash(
-        _ file: borrowing OpenFile, _ range: Range<UInt64>, name: String, whole: LaneHash
+        _ file: InputFile, _ range: Range<UInt64>, name: String, whole: LaneHash
     ) throws -> Digest {
         let own = LaneHash()
         try reader.pieces(of: file, range, name: name, users: 2) { buffer, uses in
@@ -91,7 +91,7 @@ struct FileIntake {
 
     /// Cuts a stretch, stores what is new; the segments. `whole` hashes the bytes that were read.
     private func cut(
-        _ file: borrowing OpenFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
+        _ file: InputFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
         isSecond: Bool = false
     ) throws -> [Segment] {
         var segments: [Segment] = []
