@@ -4,14 +4,6 @@ package import OCI
 
 // What a release says of itself for people and for plans: signed, but declared by its publisher or read from its inputs.
 extension Release {
-    /// How the release is named to people, for example `palette-enterprise 4.7.27 (palette)`; a preview says so.
-    package var title: String {
-        "\(product) \(version) (\(edition)\(isPreview ? ", PREVIEW, not for production" : ""))"
-    }
-
-    /// Names of the capabilities that its contents bring to a site, sorted: `Palette.Capability`.
-    package var capabilities: [String] { Set(contents.flatMap { $0.bundle?.capabilities ?? [] }).sorted() }
-
     /// What a release is to those who keep or remove releases at a site.
     package enum Kind: String, Sendable, CaseIterable {
         /// A whole appliance release; retention counts these.

@@ -3,7 +3,7 @@
 package import BundleFormat
 internal import Files
 internal import OCI
-package import Palette
+internal import Palette
 internal import Trust
 
 // What a release says of itself for people, in `inspect`, `list` and wherever a release is looked at.
@@ -41,17 +41,17 @@ extension Release {
     }
 
     /// Every capability of the documentation, with whether this release brings it.
-    package var broughtCapabilities: [(capability: Capability, isBrought: Bool)] {
-        let names = Set(capabilities)
+    private var capabilityRows: [(capability: Capability, isBrought: Bool)] {
+        let names = Set(broughtCapabilities)
         return Capability.allCases.map { ($0, names.contains($0.rawValue)) }
     }
 
     private var capabilityLines: [String] {
-        Capability.lines(broughtCapabilities)
+        Capability.lines(capabilityRows)
     }
 
     private var capabilityTable: [JSONValue] {
-        broughtCapabilities.map { capability, isBrought in
+        capabilityRows.map { capability, isBrought in
             [
                 "name": .string(capability.rawValue), "tools": .array(capability.tools.map(JSONValue.string)),
                 "pack": .string(capability.source.rawValue), "brought": .bool(isBrought),

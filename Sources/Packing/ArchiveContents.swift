@@ -5,6 +5,7 @@ internal import BundleFormat
 internal import Files
 internal import FoundationEssentials
 internal import OCI
+internal import Palette
 internal import PaletteSources
 
 /// What a vendor's archive holds, read in one pass for its facts alone: nothing is stored, blobs are not compared with
@@ -31,15 +32,24 @@ struct ArchiveContents {
     mutating func read(_ archive: ArchiveReader) throws {
         let buffer = Buffer(capacity: InputReader.pieceLength)
         var indexes: [(folder: String, bytes: [UInt8])] = []
-        defer { index = indexes.first { $0.folder == folder ?? $0.folder }?.bytes }
+        defer {
+            index = indexes.first { $0.folder == folder ?? $0.folder }?.bytes
+            otherMembers += max(0, indexes.count - 1)
+        }
         while let entry = try archive.next() {
             try Interruption.check()
-            guard entry.kind == .file else { continue }
+            guard entry.kind == .file else {
+                otherMembers += entry.kind == .directory ? 0 : 1
+                continue
+            }
             switch LayoutMember(entry.name) {
             case .index(let folder) where indexes.count < 16 && entry.size <= UInt64(LayoutFolder.maximumIndex):
                 indexes.append((folder, try ArchiveContents.bytes(of: archive, buffer)))
             case .blob(let digest, let folder):
-                self.folder = self.folder ?? folder
+                guard folder == self.folder ?? folder else {
+                    throw PackError.notALayout("the archive", why: LayoutMember.several([folder, self.folder ?? ""]))
+                }
+                self.folder = folder
                 blobs[digest] = entry.size
                 guard entry.size <= UInt64(Manifest.maximumSize) else { continue }
                 _ = try archive.read(into: buffer)
@@ -87,6 +97,12 @@ enum LayoutMember: Equatable {
     /// `oci-layout`, whose content decides nothing.
     case marker
     case other
+
+    /// Why blobs in more than one folder are no layout: which of them is meant, nothing says.
+    static func several(_ folders: Set<String>) -> String {
+        let names = folders.sorted().map { VendorName.shown($0) ?? "its top" }.joined(separator: " and ")
+        return "it holds more than one layout, below \(names); unpack it and name each with layout:"
+    }
 
     init(_ name: String) {
         let parts = name.split(separator: "/").filter { $0 != "." }

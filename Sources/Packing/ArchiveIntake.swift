@@ -45,33 +45,54 @@ struct ArchiveIntake {
         let volume = try plainName.flatMap { try builder.plainVolume(ordinal, name: $0) }
         let source = try source(path, parts, ordinal: ordinal, size: size, volume)
         defer { source.release() }
-        let archive = try ArchiveReader { try source.next() }
+        // In a file that stands on the medium as it is, blobs are looked for; what lies there is not stored again.
+        let map = plainName.map { _ in ArchiveMap { try source.next() } }
+        let mapped = map.map { MappedBlobs(builder: builder, map: $0) }
+        let archive = try ArchiveReader { try map.map { try $0.next() } ?? source.next() }
         var indexes: [(folder: String, bytes: [UInt8])] = []
         var layout: String?
+        var folders: Set<String> = []
         var others = 0
         let notes = PackImageNotes()
         while let entry = try archive.next() {
-            guard entry.kind == .file else { continue }
+            guard entry.kind == .file else {
+                others += entry.kind == .directory ? 0 : 1
+                continue
+            }
             switch LayoutMember(entry.name) {
             case .index(let folder) where indexes.count < 16:
                 let bytes = try contents(of: archive, entry, limit: LayoutFolder.maximumIndex)
                 indexes.append((folder, bytes))
             case .blob(let digest, let folder):
                 layout = layout ?? folder
+                folders.insert(folder)
+                guard folders.count == 1 else {
+                    throw PackError.notALayout(path.string, why: LayoutMember.several(folders))
+                }
                 var blobs = BlobIntake(builder: builder, reader: reader)
                 blobs.onWhole = notes.note
-                try blobs.take(digest, size: entry.size, place: path.string) { try archive.read(into: $0) }
+                let read = { (buffer: Buffer) in try archive.read(into: buffer) }
+                if let mapped {
+                    guard !mapped.has(digest) else { continue }
+                    mapped.position = archive.position
+                    try blobs.take(digest, size: entry.size, place: path.string, into: mapped, read)
+                } else {
+                    let stored = StoredBlobs(builder: builder)
+                    try blobs.take(digest, size: entry.size, place: path.string, into: stored, read)
+                }
             case .marker: break
             case .index, .other: others += 1
             }
         }
-        try archive.finish()
+        if let map { try map.drain() } else { try archive.finish() }
         try reader.identity.wait()
         guard let index = indexes.first(where: { $0.folder == layout ?? $0.folder })?.bytes else {
             throw PackError.notALayout(path.string, why: "it holds no index.json beside its blobs")
         }
+        others += indexes.count - 1
         let digest = source.finish()
         if let volume { try builder.finishPlain(ordinal, volume, extents: []) }
+        if let mapped, let file = builder.segments(of: digest)?.first { mapped.register(in: file.chunk) }
         let (entries, graph) = try walk(index, place: path.string)
         let indexDigest = Digest(of: index)
         try builder.hold(indexDigest, index)
@@ -98,6 +119,15 @@ struct ArchiveIntake {
         source.resumed = volume?.length ?? 0
         source.onVolumeWritten = { [builder] volume, last in builder.commitPlain(ordinal, volume, since: last) }
         return source
+    }
+
+    /// The digest that an entry's name claims, below whatever folder: `.../blobs/sha256/<hex>`.
+    static func blob(of entry: ArchiveEntry) -> Digest? {
+        let parts = entry.name.split(separator: "/").suffix(3)
+        guard entry.kind == .file, parts.count == 3, parts.dropLast().elementsEqual(["blobs", "sha256"]) else {
+            return nil
+        }
+        return parts.last.flatMap { Digest(hex: $0) }
     }
 
     private func contents(of archive: ArchiveReader, _ entry: ArchiveEntry, limit: Int) throws -> [UInt8] {

@@ -17,6 +17,8 @@ struct ISOReading {
 
     private(set) var facts: Release.ISOFacts
     private(set) var system: System?
+    /// Bytes that the image gives itself; more than the file has where it was cut short.
+    let volumeSize: UInt64
 
     /// Bytes of a small file that is looked into.
     private static let smallFile: UInt64 = 64 << 10
@@ -24,6 +26,7 @@ struct ISOReading {
     /// `nil` where the file is no ISO image, or its folders can't be read. `name` is the file's. Throws `FileError`.
     init?(_ file: InputFile, name: String) throws {
         guard let image = try ISOReading.image(file) else { return nil }
+        volumeSize = image.volumeSize
         facts = Release.ISOFacts(volumeID: VendorName.shown(image.volumeID) ?? "")
         let paths = image.extents.map(\.path)
         facts.bundles = ISOReading.bundles(paths)

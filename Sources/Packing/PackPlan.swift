@@ -64,9 +64,6 @@ package struct PlannedInput: Sendable {
     var registry: RegistryFacts?
     /// What an ISO image says of itself; `nil` where it can't be read as one.
     var iso: ISOReading?
-
-    /// Whether it is stored both as registry content and as a file of its own bytes.
-    package var isStoredTwice: Bool { item.kind == .bundle && item.deliver.count == 2 }
 }
 
 /// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.
@@ -123,7 +120,7 @@ package struct PackPlan: Sendable {
 
 /// The name of everything that decides which bytes a volume gets, beside the inputs.
 enum FrameRules {
-    static let version = "frames-1"
+    static let version = "frames-2"
 }
 
 extension PlannedInput {

@@ -34,7 +34,14 @@ enum PlanChecks {
             }
             return content
         }
-        return unread + VersionRule.warnings(contents) + FlavourRule.warnings(contents)
+        let short = inputs.compactMap { input in
+            input.iso.flatMap { iso in
+                iso.volumeSize > input.size
+                    ? "\(input.item.name) has \(input.size) bytes, but is an image of \(iso.volumeSize): it is cut short"
+                    : nil
+            }
+        }
+        return unread + short + VersionRule.warnings(contents) + FlavourRule.warnings(contents)
     }
 
     private static func checkFlavours(_ inputs: [PlannedInput], edition: Edition) throws {

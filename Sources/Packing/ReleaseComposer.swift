@@ -54,6 +54,7 @@ struct ReleaseComposer {
         for blob in graph.blobs { registryBlobs[blob.digest] = UInt64(blob.size) }
         let children = Set(graph.manifests.flatMap { $0.manifest.manifests.map(\.digest) })
         let manifests = Dictionary(graph.manifests.map { ($0.descriptor.digest, $0.manifest) }) { first, _ in first }
+        if entries.isEmpty { warn("\(place): its index.json lists nothing; nothing of it goes to the registry") }
         for entry in entries where !MediaType.isManifest(entry.mediaType) {
             warn(
                 "\(place): \(VendorName.shown(entry.referenceName ?? "") ?? entry.digest.description) is of the type "

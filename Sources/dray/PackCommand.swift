@@ -101,7 +101,6 @@ struct PackCommand: Command {
             let size = ByteSize(bytes: input.size).description
             let parts = input.item.parts.isEmpty ? "" : "  of \(input.item.parts.count) parts"
             return "  \(input.item.kind.rawValue)  \(input.item.name)  \(size)\(parts)  \(place)"
-                + (input.isStoredTwice ? "; stored twice, as registry content and as the file" : "")
         }
         let total = ByteSize(bytes: plan.bytesIn).description
         let delivered = plan.delivered
@@ -158,8 +157,6 @@ private struct PlanData: Encodable {
         let plain: Bool
         /// How many parts the file is delivered to us in; absent for a whole one.
         let parts: Int?
-        /// Whether it costs its size twice: as registry content and as the file.
-        let storedTwice: Bool
     }
 
     let release: String
@@ -176,7 +173,7 @@ private struct PlanData: Encodable {
         inputs = plan.inputs.map {
             Input(
                 kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain,
-                parts: $0.item.parts.isEmpty ? nil : $0.item.parts.count, storedTwice: $0.isStoredTwice)
+                parts: $0.item.parts.isEmpty ? nil : $0.item.parts.count)
         }
         let delivered = plan.delivered
         movesTags = plan.movesTags.flatMap { move in

@@ -88,6 +88,41 @@ struct VendorInputTests {
         #expect((mixed as? any ClassifiedError)?.failure == .damaged)
     }
 
+    @Test func `two layouts in one archive are refused, because nothing says which is meant`() throws {
+        let fixture = try PackFixture()
+        for name in ["a", "b"] {
+            try fixture.archive("\(name).zst", "\"images\": {\"quay.io/a/\(name):1\": 9}, \"prefix\": \"\(name)/\"")
+        }
+        try sh(
+            """
+            cd \(fixture.sample.inputs) && mkdir t && for n in a b; do zstd -dc $n.zst | tar -C t -x; done
+            tar -C t -c a b | zstd -q > both.zst
+            """)
+        for way in ["registry", "file"] {
+            try fixture.manifest("{ bundle: both.zst, signature: none, deliver: [\(way)] }")
+            guard way == "registry" else {
+                #expect(
+                    try fixture.pack(out: way).warnings.first?.contains("more than one layout, below a and b") == true)
+                continue
+            }
+            let error = #expect(throws: PackError.self) { try fixture.pack(out: way) }
+            #expect(error?.failure == .usage && error?.description.contains("below a and b") == true)
+        }
+    }
+
+    @Test func `links among the members are counted, and an empty index is said to deliver nothing`() throws {
+        let fixture = try PackFixture()
+        try sh(
+            """
+            cd \(fixture.sample.inputs) && mkdir -p e/blobs/sha256 && ln -s /etc/passwd e/link && echo x > e/x && ln e/x e/y
+            echo '{"schemaVersion":2,"manifests":[]}' > e/index.json && tar -c e | zstd -q > e.zst
+            """)
+        try fixture.manifest("{ bundle: e.zst, signature: none }", "packs: packs/*")
+        let warnings = try fixture.pack().warnings
+        #expect(warnings.count == 2 && warnings[0] == "e.zst: 3 members are no registry content")
+        #expect(warnings[1].hasSuffix("its index.json lists nothing; nothing of it goes to the registry"))
+    }
+
     @Test func `a file that is no archive can be delivered as the file that it is`() throws {
         let fixture = try PackFixture()
         try sh("cd \(fixture.sample.inputs) && head -c 300000 /dev/urandom > appliance-1.0.zst")
