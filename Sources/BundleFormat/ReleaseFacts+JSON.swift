@@ -5,7 +5,7 @@ package import Trust
 
 extension Release {
     /// The members of `release.json` that are left out where there is nothing to say.
-    var factMembers: [String: JSONValue] {
+    package var factMembers: [String: JSONValue] {
         var members: [String: JSONValue] = [:]
         if let kind { members["kind"] = .string(kind.rawValue) }
         if !needs.isEmpty { members["needs"] = .array(needs.map(\.json)) }
@@ -103,7 +103,8 @@ extension Release.FIPSEvidence {
 }
 
 extension Release.BundleFacts {
-    var json: JSONValue {
+    /// As in `release.json`.
+    package var json: JSONValue {
         var members: [String: JSONValue] = [
             "packs": .array(packs.map(\.json)), "images": .int(Int64(images)),
             "capabilities": .array(capabilities.map(JSONValue.string)),
@@ -140,7 +141,8 @@ extension Release.Pack {
 }
 
 extension Release.ISOFacts {
-    var json: JSONValue {
+    /// As in `release.json`.
+    package var json: JSONValue {
         var members: [String: JSONValue] = [
             "volumeID": .string(volumeID), "bundles": .array(bundles.map(JSONValue.string)),
         ]

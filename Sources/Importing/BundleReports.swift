@@ -9,8 +9,8 @@ extension VerifiedBundle {
     /// What the bundle is: identity, trust, media, sizes.
     package var inspection: Report {
         let missing = Set(missingVolumes.map(\.name))
-        var rows = [
-            ("release", release.title),
+        var rows = release.identityRows
+        rows += [
             ("root", RootCandidate.grouped(metadata.fingerprint?.hex ?? "")),
             (
                 "signed",
@@ -40,29 +40,28 @@ extension VerifiedBundle {
         }
         let waived = release.contents.filter { $0.vendorSignature == .waived }.map(\.name)
         return Report(
-            text: rows.aligned + "\nvolumes:\n" + volumes.joined(separator: "\n"),
-            json: [
-                "product": .string(release.product), "version": .string(release.version),
-                "edition": .string(release.edition), "preview": .bool(release.isPreview),
-                "root": .string(metadata.fingerprint?.hex ?? ""),
-                "targetsVersion": .int(metadata.targets.content.header.version),
-                "expires": .string(metadata.targets.content.header.expires.description),
-                "signers": .array(
-                    Set(metadata.targets.signers + [sumsSigner]).map(\.hex).sorted().map(JSONValue.string)),
-                "registryBytes": .int(Int64(release.requirements.registryBytes)),
-                "volumes": .array(
-                    index.volumes.map { volume in
-                        [
-                            "name": .string(volume.name), "bytes": .int(Int64(volume.length)),
-                            "plain": .bool(volume.kind == .plain), "sha256": .string(volume.digest.hex),
-                            "present": .bool(!missing.contains(volume.name)),
-                        ]
-                    }),
-                "movesTags": .array(release.movesTags.map(\.report)),
-                "delta": deltaJSON,
-                "contents": .array(
-                    release.contents.map { ["kind": .string($0.kind), "name": .string($0.name)] }),
-            ],
+            text: rows.aligned + "\n" + (["volumes:"] + volumes + release.factLines).joined(separator: "\n"),
+            json: .object(
+                [
+                    "product": .string(release.product), "version": .string(release.version),
+                    "edition": .string(release.edition), "preview": .bool(release.isPreview),
+                    "root": .string(metadata.fingerprint?.hex ?? ""),
+                    "targetsVersion": .int(metadata.targets.content.header.version),
+                    "expires": .string(metadata.targets.content.header.expires.description),
+                    "signers": .array(
+                        Set(metadata.targets.signers + [sumsSigner]).map(\.hex).sorted().map(JSONValue.string)),
+                    "registryBytes": .int(Int64(release.requirements.registryBytes)),
+                    "volumes": .array(
+                        index.volumes.map { volume in
+                            [
+                                "name": .string(volume.name), "bytes": .int(Int64(volume.length)),
+                                "plain": .bool(volume.kind == .plain), "sha256": .string(volume.digest.hex),
+                                "present": .bool(!missing.contains(volume.name)),
+                            ]
+                        }),
+                    "movesTags": .array(release.movesTags.map(\.report)),
+                    "delta": deltaJSON,
+                ].merging(release.factJSON) { $1 }),
             warnings: findings.map(\.description)
                 + waived.map { "\($0) has no vendor signature: its publisher waived it" })
     }
@@ -70,7 +69,7 @@ extension VerifiedBundle {
     /// What the bundle delivers: references and files.
     package var listing: Report {
         let references = release.references.sorted(by: ReleaseReference.tagOrder)
-        var lines = deltaRows.isEmpty ? [] : [deltaRows.aligned]
+        var lines = [(release.identityRows + deltaRows).aligned]
         if !references.isEmpty {
             lines.append("registry:")
             lines += references.map { "  \($0.kind)  \($0.name)  \($0.descriptor.digest)" }
@@ -86,31 +85,36 @@ extension VerifiedBundle {
                     + (file.signature.map { "  signature \($0.name)" } ?? "")
             }
         }
+        lines += release.factLines
         return Report(
             text: lines.joined(separator: "\n"),
-            json: [
-                "references": .array(
-                    references.map { reference in
-                        var members: [String: JSONValue] = [
-                            "kind": .string(reference.kind), "name": .string(reference.name),
-                            "digest": .string(reference.descriptor.digest.description),
-                            "mediaType": .string(reference.descriptor.mediaType), "source": .string(reference.source),
-                        ]
-                        if let images = reference.images { members["images"] = .array(images.map(JSONValue.string)) }
-                        if let fips = reference.fips { members["fips"] = .bool(fips) }
-                        return .object(members)
-                    }),
-                "movesTags": .array(release.movesTags.map(\.report)),
-                "delta": deltaJSON,
-                "files": .array(
-                    release.files.map { file in
-                        [
-                            "kind": .string(file.kind), "name": .string(file.name),
-                            "digest": .string(file.digest.description), "bytes": .int(Int64(file.size)),
-                            "signature": file.signature.map { .string($0.name) } ?? .null,
-                        ]
-                    }),
-            ],
+            json: .object(
+                [
+                    "references": .array(
+                        references.map { reference in
+                            var members: [String: JSONValue] = [
+                                "kind": .string(reference.kind), "name": .string(reference.name),
+                                "digest": .string(reference.descriptor.digest.description),
+                                "mediaType": .string(reference.descriptor.mediaType),
+                                "source": .string(reference.source),
+                            ]
+                            if let images = reference.images {
+                                members["images"] = .array(images.map(JSONValue.string))
+                            }
+                            if let fips = reference.fips { members["fips"] = .bool(fips) }
+                            return .object(members)
+                        }),
+                    "movesTags": .array(release.movesTags.map(\.report)),
+                    "delta": deltaJSON,
+                    "files": .array(
+                        release.files.map { file in
+                            [
+                                "kind": .string(file.kind), "name": .string(file.name),
+                                "digest": .string(file.digest.description), "bytes": .int(Int64(file.size)),
+                                "signature": file.signature.map { .string($0.name) } ?? .null,
+                            ]
+                        }),
+                ].merging(release.factJSON) { $1 }),
             warnings: findings.map(\.description))
     }
 }

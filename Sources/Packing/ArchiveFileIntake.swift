@@ -13,8 +13,8 @@ struct ArchiveFileIntake {
     let reader: InputReader
 
     /// Takes the file in as an object; its digest. Bytes that are no archive at all are cut by content alone.
-    func take(_ path: FilePath, size: UInt64) throws -> Digest {
-        let source = try RawSource(path, size: size, reader: reader)
+    func take(_ path: FilePath, parts: [FilePath] = [], size: UInt64) throws -> Digest {
+        let source = try RawSource(path, parts, size: size, reader: reader)
         defer { source.release() }
         let map = ArchiveMap { try source.next() }
         let pieces = FilePieces(builder: builder, map: map)
@@ -31,7 +31,7 @@ struct ArchiveFileIntake {
         try reader.identity.wait()
         guard members.allSatisfy({ $0.computed.value == $0.claimed }) else {
             // A member has another's name: nothing that was found equal to it counts.
-            return try FileIntake(builder: builder, reader: reader).take(path, size: size)
+            return try FileIntake(builder: builder, reader: reader).take(path, parts: parts, size: size)
         }
         builder.register(object: digest, size: size, pieces.segments)
         return digest

@@ -20,13 +20,17 @@ struct ArchiveIntake {
         let graph: ManifestGraph
         /// What the packs in it name, by layer.
         let packImages: [Digest: PackImages]
+        /// Of its `index.json`.
+        let annotations: [String: String]
         /// Members that are no part of a layout and go to no registry.
         let otherMembers: Int
     }
 
     /// Takes the archive in, or what an interrupted run has taken in. `ordinal` is that of its items and plain volume; the
     /// next number keeps the digest of its `index.json`, the one after that of `PackImageNotes`.
-    func take(_ path: FilePath, ordinal: Int, size: UInt64, plainName: String?) throws -> Result {
+    func take(
+        _ path: FilePath, parts: [FilePath] = [], ordinal: Int, size: UInt64, plainName: String?
+    ) throws -> Result {
         if let whole = builder.item(ordinal), let index = builder.item(ordinal + 1),
             let bytes = try builder.heldBytes(index.digest)
         {
@@ -36,31 +40,35 @@ struct ArchiveIntake {
             let notes = try builder.item(ordinal + 2).flatMap { try builder.heldBytes($0.digest) }
             return Result(
                 digest: whole.digest, entries: entries, graph: graph, packImages: try PackImageNotes(notes).lists,
-                otherMembers: 0)
+                annotations: LayoutIndex.annotations(bytes), otherMembers: 0)
         }
-        let source = try RawSource(path, size: size, reader: reader)
-        defer { source.release() }
         let volume = try plainName.flatMap { try builder.plainVolume(ordinal, name: $0) }
-        source.volume = volume
-        source.resumed = volume?.length ?? 0
-        source.onVolumeWritten = { [builder] volume, last in builder.commitPlain(ordinal, volume, since: last) }
+        let source = try source(path, parts, ordinal: ordinal, size: size, volume)
+        defer { source.release() }
         // In a file that stands on the medium as it is, blobs are looked for; what lies there is not stored again.
         let map = plainName.map { _ in ArchiveMap { try source.next() } }
         let mapped = map.map { MappedBlobs(builder: builder, map: $0) }
         let archive = try ArchiveReader { try map.map { try $0.next() } ?? source.next() }
         var indexes: [(folder: String, bytes: [UInt8])] = []
         var layout: String?
+        var folders: Set<String> = []
         var others = 0
         let notes = PackImageNotes()
         while let entry = try archive.next() {
-            guard entry.kind == .file else { continue }
-            let parts = entry.name.split(separator: "/")
-            let folder = parts.dropLast().joined(separator: "/")
-            if parts.last == "index.json", indexes.count < 16 {
+            guard entry.kind == .file else {
+                others += entry.kind == .directory ? 0 : 1
+                continue
+            }
+            switch LayoutMember(entry.name) {
+            case .index(let folder) where indexes.count < 16:
                 let bytes = try contents(of: archive, entry, limit: LayoutFolder.maximumIndex)
                 indexes.append((folder, bytes))
-            } else if let digest = ArchiveIntake.blob(of: entry) {
-                layout = layout ?? parts.dropLast(3).joined(separator: "/")
+            case .blob(let digest, let folder):
+                layout = layout ?? folder
+                folders.insert(folder)
+                guard folders.count == 1 else {
+                    throw PackError.notALayout(path.string, why: LayoutMember.several(folders))
+                }
                 var blobs = BlobIntake(builder: builder, reader: reader)
                 blobs.onWhole = notes.note
                 let read = { (buffer: Buffer) in try archive.read(into: buffer) }
@@ -72,8 +80,8 @@ struct ArchiveIntake {
                     let stored = StoredBlobs(builder: builder)
                     try blobs.take(digest, size: entry.size, place: path.string, into: stored, read)
                 }
-            } else if parts.last != "oci-layout" {
-                others += 1
+            case .marker: break
+            case .index, .other: others += 1
             }
         }
         if let map { try map.drain() } else { try archive.finish() }
@@ -81,6 +89,7 @@ struct ArchiveIntake {
         guard let index = indexes.first(where: { $0.folder == layout ?? $0.folder })?.bytes else {
             throw PackError.notALayout(path.string, why: "it holds no index.json beside its blobs")
         }
+        others += indexes.count - 1
         let digest = source.finish()
         if let volume { try builder.finishPlain(ordinal, volume, extents: []) }
         if let mapped, let file = builder.segments(of: digest)?.first { mapped.register(in: file.chunk) }
@@ -98,7 +107,18 @@ struct ArchiveIntake {
         builder.finish(item: ordinal, digest: digest, size: size)
         builder.finish(item: ordinal + 1, digest: indexDigest, size: UInt64(index.count))
         return Result(
-            digest: digest, entries: entries, graph: graph, packImages: notes.lists, otherMembers: others)
+            digest: digest, entries: entries, graph: graph, packImages: notes.lists,
+            annotations: LayoutIndex.annotations(index), otherMembers: others)
+    }
+
+    func source(
+        _ path: FilePath, _ parts: [FilePath], ordinal: Int, size: UInt64, _ volume: VolumeFile?
+    ) throws -> RawSource {
+        let source = try RawSource(path, parts, size: size, reader: reader)
+        source.volume = volume
+        source.resumed = volume?.length ?? 0
+        source.onVolumeWritten = { [builder] volume, last in builder.commitPlain(ordinal, volume, since: last) }
+        return source
     }
 
     /// The digest that an entry's name claims, below whatever folder: `.../blobs/sha256/<hex>`.
@@ -124,7 +144,8 @@ struct ArchiveIntake {
     private func walk(_ index: [UInt8], place: String) throws -> ([Descriptor], ManifestGraph) {
         let entries = try LayoutIndex.entries(index, place: place)
         var graph = ManifestGraph()
-        for entry in entries {
+        // What is no manifest can't be tagged; `PackRun` says so.
+        for entry in entries where MediaType.isManifest(entry.mediaType) {
             try graph.add(entry) { descriptor in
                 guard let bytes = try builder.heldBytes(descriptor.digest) else {
                     throw PackError.blobMissing(descriptor.digest, in: place, of: "index.json or an index")
@@ -144,7 +165,7 @@ struct ArchiveIntake {
 
 /// The raw bytes of an archive on their way to three readers: libarchive, the hash, and the plain volume if there is one.
 final class RawSource {
-    private let file: OpenFile
+    private let file: InputFile
     private let size: UInt64
     private let reader: InputReader
     private let hash = LaneHash()
@@ -156,10 +177,12 @@ final class RawSource {
     /// Called after a piece went to the volume, with what it gave last; makes the volume durable now and then.
     var onVolumeWritten: ((VolumeFile, UInt64) -> UInt64)?
     private var committed: UInt64 = 0
+    /// Whether the file is read another time for its bytes: then this time counts as no progress.
+    var isSecond = false
 
-    init(_ path: FilePath, size: UInt64, reader: InputReader) throws {
-        file = try OpenFile.reading(path)
-        guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+    init(_ path: FilePath, _ parts: [FilePath], size: UInt64, reader: InputReader) throws {
+        file = try InputFile(path, parts: parts)
+        guard file.size == size else { throw PackError.inputChanged(path.string) }
         (self.size, self.reader) = (size, reader)
     }
 
@@ -187,7 +210,7 @@ final class RawSource {
         }
         hash.add(buffer, on: reader.extents, ending: uses)
         current = uses
-        reader.progress.add(length)
+        if !isSecond { reader.progress.add(length) }
         offset += UInt64(length)
         return buffer
     }

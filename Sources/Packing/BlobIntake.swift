@@ -19,8 +19,8 @@ struct BlobIntake {
 
     /// Takes a blob from a file of a layout.
     func take(_ digest: Digest, size: UInt64, file path: FilePath, place: String) throws {
-        let file = try OpenFile.reading(path)
-        guard try file.status().size == size else { throw PackError.blobMismatch(digest, in: place) }
+        let file = try InputFile(path)
+        guard file.size == size else { throw PackError.blobMismatch(digest, in: place) }
         // Bytes that are there already, from wherever, were checked there: they are not read again.
         if size <= BlobIntake.heldManifestLength {
             let bytes = try file.bytes(at: 0, length: Int(size))
@@ -99,7 +99,13 @@ struct BlobIntake {
     private static func isHeld(_ bytes: [UInt8]) -> Bool {
         let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
         guard !bytes.isEmpty, first == UInt8(ascii: "{") else { return bytes.isEmpty }
-        return bytes.count <= heldLength || bytes.firstRange(of: Array(#""schemaVersion""#.utf8)) != nil
+        return bytes.count <= heldLength || isManifest(bytes)
+    }
+
+    /// Whether bytes look like a manifest or an index.
+    static func isManifest(_ bytes: [UInt8]) -> Bool {
+        bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
+            && bytes.firstRange(of: Array(#""schemaVersion""#.utf8)) != nil
     }
 
     /// Holds a small blob after comparing its digest.

@@ -9,7 +9,18 @@ package import PaletteSources
 // What the errors of the modules that know no exit codes mean to `pack`.
 
 extension PaletteSources.ManifestError: ClassifiedError {
-    package var failure: Failure { .usage }
+    package var failure: Failure {
+        switch problem {
+        case .parts(let error): error.failure
+        default: .usage
+        }
+    }
+}
+
+extension PartSetError: ClassifiedError {
+    package var failure: Failure {
+        if case .twice = self { .usage } else { .incomplete }
+    }
 }
 
 extension PackFolderError: ClassifiedError {

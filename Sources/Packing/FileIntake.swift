@@ -21,9 +21,9 @@ struct FileIntake {
     }
 
     /// Takes the file in as an object; its digest.
-    func take(_ path: FilePath, size: UInt64) throws -> Digest {
-        let file = try OpenFile.reading(path)
-        guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+    func take(_ path: FilePath, parts: [FilePath] = [], size: UInt64) throws -> Digest {
+        let file = try InputFile(path, parts: parts)
+        guard file.size == size else { throw PackError.inputChanged(path.string) }
         if let known = try takeWhole(file, size: size, name: path.string) { return known }
         let whole = LaneHash()
         var segments: [Segment] = []
@@ -51,7 +51,7 @@ struct FileIntake {
     }
 
     /// A file that a delta's base delivers as it is, found by its digest; looked for where the length is one of the base's.
-    private func takeWhole(_ file: borrowing OpenFile, size: UInt64, name: String) throws -> Digest? {
+    private func takeWhole(_ file: InputFile, size: UInt64, name: String) throws -> Digest? {
         guard size > 0, builder.isKnownLength(size) else { return nil }
         let whole = LaneHash()
         try reader.pieces(of: file, 0..<size, name: name, users: 1) { buffer, uses in
@@ -65,7 +65,7 @@ struct FileIntake {
     }
 
     /// The files of an ISO image; none where it is none, or a damaged one, which is then cut by content alone.
-    static func extents(of file: borrowing OpenFile, size: UInt64) -> [ISOExtent] {
+    static func extents(of file: InputFile, size: UInt64) -> [ISOExtent] {
         guard size >= UInt64(ISOImage.headerLength) else { return [] }
         do {
             guard ISOImage.isISO(try file.bytes(at: 0, length: ISOImage.headerLength)) else { return [] }
@@ -94,7 +94,7 @@ struct FileIntake {
     }
 
     private func hash(
-        _ file: borrowing OpenFile, _ range: Range<UInt64>, name: String, whole: LaneHash
+        _ file: InputFile, _ range: Range<UInt64>, name: String, whole: LaneHash
     ) throws -> Digest {
         let own = LaneHash()
         try reader.pieces(of: file, range, name: name, users: 2) { buffer, uses in
@@ -107,7 +107,7 @@ struct FileIntake {
 
     /// Cuts a stretch, stores what is new; the segments. `whole` hashes the bytes that were read.
     private func cut(
-        _ file: borrowing OpenFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
+        _ file: InputFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
         isSecond: Bool = false
     ) throws -> [Segment] {
         var segments: [Segment] = []

@@ -29,7 +29,7 @@ final class InputReader: Sendable {
 
     /// Reads `range` of a file piece by piece. `body` gets each buffer and must end its countdown use itself, once.
     func pieces(
-        of file: borrowing OpenFile, _ range: Range<UInt64>, name: String, users: Int,
+        of file: InputFile, _ range: Range<UInt64>, name: String, users: Int,
         _ body: (Buffer, Countdown) throws -> Void
     ) throws {
         var offset = range.lowerBound

@@ -35,7 +35,8 @@ struct LayoutFolder {
         entries = try LayoutIndex.entries(indexBytes, place: path.string, references: references)
         let listed = Set(entries.map(\.digest))
         var graph = ManifestGraph()
-        for entry in entries {
+        // What is no manifest can't be tagged; `PackRun` says so.
+        for entry in entries where MediaType.isManifest(entry.mediaType) {
             try graph.add(entry) { try LayoutFolder.manifest($0, in: path, isChild: !listed.contains($0.digest)) }
         }
         self.graph = graph
@@ -50,6 +51,7 @@ struct LayoutFolder {
         var lists: [Digest: PackImages] = [:]
         for (descriptor, manifest) in graph.manifests where packs.contains(descriptor.digest) {
             for layer in manifest.blobs where (1...PackLayer.maximumSize).contains(UInt64(layer.size)) {
+                guard try blob(layer.digest).exists() else { continue }  // stops the run when it is read
                 let file = try OpenFile.reading(blob(layer.digest))
                 let buffer = Buffer(capacity: 1 << 18)
                 var offset: UInt64 = 0
@@ -94,6 +96,13 @@ enum LayoutIndex {
             throw PackError.notALayout(place, why: "its index.json has no reference \(name)")
         }
         return all.filter { $0.referenceName.map(references.contains) ?? false }
+    }
+
+    /// The annotations of the `index.json` itself; none where it has none of texts.
+    static func annotations(_ bytes: [UInt8]) -> [String: String] {
+        struct Document: Decodable { var annotations: [String: String]? }
+        let document = try? JSONDecoder().decode(Document.self, from: Data(bytes))  // they only inform
+        return document?.annotations ?? [:]
     }
 
     /// Whether an entry is a pack by its name.

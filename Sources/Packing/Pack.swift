@@ -199,6 +199,7 @@ private struct Packer {
         release.movesTags = try plan.tagMoves(
             to: Dictionary(uniqueKeysWithValues: tags.map { ($0.name, $0.descriptor.digest) }))
         release.requirements = run.composer.requirements
+        release.describe(plan, run.composer)
         return release
     }
 

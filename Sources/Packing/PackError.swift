@@ -32,17 +32,25 @@ package enum PackError: Error, Equatable {
     case trustUnusable(FilePath, why: String)
     case noSpace(FilePath, missing: UInt64)
     case plainTooLarge(String, size: UInt64, volumeSize: UInt64)
+    /// Neither an ISO image nor a makeself archive nor a tar.
+    case notVendorFile(FilePath, why: String)
+    /// What of an item a VerteX release doesn't take: the first five, and how many there are.
+    case nonFIPS(String, [String], count: Int)
+    /// One pack's tag, of the FIPS build in one input and of the other in another.
+    case flavoursMixed(String, fips: String, other: String)
 }
 
 extension PackError: ClassifiedError {
     package var failure: Failure {
         switch self {
         case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
-        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists, .sparseIndex: .refused
+        case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists, .sparseIndex, .nonFIPS,
+            .flavoursMixed:
+            .refused
         case .expired: .expired
         case .blobMismatch, .blobMissing, .badManifest, .unreadableArchive: .damaged
         case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .plainTooLarge,
-            .nameUnusable, .badName:
+            .nameUnusable, .badName, .notVendorFile:
             .usage
         case .signatureMissing, .signatureWrong: .notTrusted
         case .noSpace: .noSpace
@@ -96,6 +104,15 @@ extension PackError: ClassifiedError {
         case .plainTooLarge(let name, let size, let volumeSize):
             "\(name) has \(size) bytes and can't be a plain volume of at most \(volumeSize); leave plain: out, or use "
                 + "a larger --volume-size"
+        case .notVendorFile(let path, let why):
+            "\(path) is no ISO image, no makeself archive and no archive of a vendor: \(why)"
+        case .nonFIPS(let item, let found, let count):
+            "\(item) is not (only) of the vendor's FIPS build, which a VerteX release must be: \(found.joined(separator: ", "))"
+                + (count > found.count ? " and \(count - found.count) more" : "")
+                + "; fetch the FIPS build, or write nonFIPS: true at this item to take it and have the release say so"
+        case .flavoursMixed(let tag, let fips, let other):
+            "\(tag) is of the FIPS build in \(fips) and of the other in \(other); a registry has one tag for both, so leave "
+                + "one out"
         case .noSpace(let path, let missing):
             "\(path) lacks up to \(missing) bytes of free space for this bundle; make room and run the same command again"
         }

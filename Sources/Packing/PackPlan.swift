@@ -63,6 +63,12 @@ package struct PlannedInput: Sendable {
     let packLayer: Digest?
     /// What the pack's values name; `nil` where it has none.
     let packImages: PackImages?
+    /// What the packs of a layout name, by layer.
+    var layoutImages: [Digest: PackImages] = [:]
+    /// What a layout or a pack folder delivers; archives are read by the run.
+    var registry: RegistryFacts?
+    /// What an ISO image says of itself; `nil` where it can't be read as one.
+    var iso: ISOReading?
 }
 
 /// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.
@@ -82,6 +88,8 @@ package struct PackPlan: Sendable {
     /// Tags that rightly move.
     package let movesTags: [ManifestTagMove]
     let manifestFile: String
+    /// What should be known before anything is read, and stops nothing.
+    package let warnings: [String]
     /// Bytes to read.
     package var bytesIn: UInt64 { inputs.reduce(0) { $0 + $1.size } }
     /// Sizes of blobs that are known before anything is read.
@@ -114,7 +122,9 @@ package struct PackPlan: Sendable {
         id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))
         (movesTags, manifestFile) = (manifest.movesTags, manifest.file)
         let moves = movesTags.map { "\($0.name) \($0.from.map(\.hex).sorted().joined(separator: ","))" }.sorted()
-        releaseID = moves.isEmpty ? id : Digest(of: Array(([id.hex] + moves).joined(separator: "\n").utf8))
+        let said = moves + manifest.declared
+        releaseID = said.isEmpty ? id : Digest(of: Array(([id.hex] + said).joined(separator: "\n").utf8))
+        warnings = PlanChecks.warnings(inputs)
         // What only an archive could deliver is known when that was read.
         if !inputs.contains(where: { $0.item.kind == .bundle && $0.isForRegistry }) {
             _ = try tagMoves(to: delivered)
@@ -135,16 +145,21 @@ extension PlannedInput {
         lines.append(item.deliver.map(\.rawValue).sorted().joined(separator: ","))
         switch item.kind {
         case .iso, .bundle, .file:
-            let status = try OpenFile.reading(item.path).status()
-            size = status.size
-            lines.append("\(status.size) \(status.modified)")
+            let file = try InputFile(item.path, parts: item.parts)
+            size = file.size
+            lines.append(try file.fingerprint)
             (layout, pack, packLayer, packImages) = (nil, nil, nil, nil)
+            if item.kind == .iso { iso = try ISOReading(file, name: item.name) }
         case .layout:
             let folder = try LayoutFolder(item.path, references: item.references)
             let manifests = folder.graph.manifests.reduce(UInt64(0)) { $0 + UInt64($1.manifest.bytes.count) }
             size = folder.graph.blobs.reduce(manifests) { $0 + UInt64($1.size) }
             lines.append(Digest(of: folder.indexBytes).hex + " " + (item.references ?? ["*"]).joined(separator: ","))
             (layout, pack, packLayer, packImages) = (folder, nil, nil, nil)
+            layoutImages = try folder.packImages()
+            registry = RegistryFacts(
+                of: folder.entries, folder.graph, lists: layoutImages,
+                annotations: LayoutIndex.annotations(folder.indexBytes), name: item.name)
         case .packs:
             let artifact = try PackArtifact.plan(item.path)
             size = artifact.layerSize
@@ -153,7 +168,9 @@ extension PlannedInput {
             try artifact.writeLayer { hash.update($0) }
             let layer = hash.finish()
             lines.append(layer.hex)
-            (layout, pack, packLayer, packImages) = (nil, artifact, layer, try artifact.images())
+            let images = try artifact.images()
+            (layout, pack, packLayer, packImages) = (nil, artifact, layer, images)
+            registry = RegistryFacts(artifact, images: images)
         }
         let fits = volumeSize == 0 || size <= volumeSize
         // A delta leaves out what it can of a file: none stands on the medium whole.

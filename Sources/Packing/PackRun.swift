@@ -25,6 +25,7 @@ struct PackRun {
     private var blobs: BlobIntake { BlobIntake(builder: builder, reader: reader) }
 
     mutating func takeInputs() throws {
+        for warning in plan.warnings { composer.warn(warning) }
         builder.confirmDigests = { [reader] in try reader.confirm() }
         for input in plan.inputs {
             reader.progress.label = input.item.name
@@ -37,6 +38,7 @@ struct PackRun {
         }
         try reader.confirm()
         composer.settlePacks()
+        composer.settleFacts()
     }
 
     private mutating func takeLayout(_ input: PlannedInput) throws {
@@ -51,8 +53,8 @@ struct PackRun {
             guard try file.exists() else { throw PackError.blobMissing(blob.digest, in: place, of: "a manifest") }
             try blobs.take(blob.digest, size: UInt64(blob.size), file: file, place: place)
         }
-        try composer.add(layout.entries, layout.graph, lists: layout.packImages(), place: place)
-        composer.add(content(input, digest: nil, signature: .notApplicable))
+        try composer.add(layout.entries, layout.graph, lists: input.layoutImages, place: place)
+        composer.add(content(input, digest: nil, signature: .notApplicable), input.registry)
     }
 
     private mutating func takePack(_ input: PlannedInput) throws {
@@ -81,6 +83,7 @@ struct PackRun {
         try builder.hold(config, PackArtifact.config)
         try builder.hold(digest, manifest)
         let target = try DeliveredReference(pack: pack.metadata.name, version: pack.metadata.version)
+        try composer.note(input.packImages, of: target.description, place: place)
         try composer.add(
             ReleaseReference(
                 repository: target.repository, tag: target.tag,
@@ -91,7 +94,7 @@ struct PackRun {
         composer.count(blob: config, size: UInt64(PackArtifact.config.count))
         composer.count(blob: digest, size: UInt64(manifest.count))
         composer.count(manifestType: MediaType.manifest)
-        composer.add(content(input, digest: layer, signature: .notApplicable))
+        composer.add(content(input, digest: layer, signature: .notApplicable), input.registry)
     }
 
     private mutating func takeArchive(_ input: PlannedInput) throws {
@@ -99,7 +102,7 @@ struct PackRun {
         let result: ArchiveIntake.Result
         do {
             result = try intake.take(
-                input.item.path, ordinal: input.ordinal, size: input.size,
+                input.item.path, parts: input.item.parts, ordinal: input.ordinal, size: input.size,
                 plainName: input.isPlain ? input.item.name : nil)
         } catch let error as ArchiveError where error != .outOfMemory {
             throw PackError.unreadableArchive(input.item.path.string, why: error.description)
@@ -108,22 +111,29 @@ struct PackRun {
         if result.otherMembers > 0 {
             composer.warn("\(input.item.name): \(result.otherMembers) members are no registry content")
         }
+        let facts = RegistryFacts(
+            of: result.entries, result.graph, lists: result.packImages, annotations: result.annotations,
+            name: input.item.name)
+        try check(facts, of: input)
         try composer.add(result.entries, result.graph, lists: result.packImages, place: input.item.path.string)
         if input.item.deliver.contains(.file) {
             if !input.isPlain, !builder.has(result.digest) {
                 let file = ArchiveFileIntake(builder: builder, reader: reader)
-                guard try file.take(input.item.path, size: input.size) == result.digest else {
+                guard try file.take(input.item.path, parts: input.item.parts, size: input.size) == result.digest else {
                     throw PackError.inputChanged(input.item.path.string)
                 }
             }
             try addFile(input, digest: result.digest)
         }
-        composer.add(content(input, digest: result.digest, signature: signature))
+        composer.add(content(input, digest: result.digest, signature: signature), facts)
     }
 
     private mutating func takeFile(_ input: PlannedInput) throws {
+        let described = input.item.kind == .bundle ? try describe(input) : nil
         let digest: Digest
-        if let known = builder.item(input.ordinal), !input.isPlain {
+        if let copied = described?.digest, input.isPlain {
+            digest = copied
+        } else if let known = builder.item(input.ordinal), !input.isPlain {
             digest = known.digest
             reader.progress.add(Int(clamping: input.size))
         } else if input.isPlain {
@@ -131,14 +141,31 @@ struct PackRun {
             digest = try intake.take(
                 input.item.path, ordinal: input.ordinal, name: input.item.name, size: input.size)
         } else if input.item.kind == .bundle {
-            digest = try ArchiveFileIntake(builder: builder, reader: reader).take(input.item.path, size: input.size)
+            digest = try ArchiveFileIntake(builder: builder, reader: reader).take(
+                input.item.path, parts: input.item.parts, size: input.size)
         } else {
             digest = try FileIntake(builder: builder, reader: reader).take(input.item.path, size: input.size)
         }
         let signature = try signatures.check(input.item, digest: digest)
         builder.finish(item: input.ordinal, digest: digest, size: input.size)
         try addFile(input, digest: digest)
-        composer.add(content(input, digest: digest, signature: signature))
+        if let fault = described?.description.fault {
+            composer.warn("\(input.item.name): what it holds is not known; \(fault)")
+        }
+        if let facts = described?.description.facts { try check(facts, of: input) }
+        composer.add(content(input, digest: digest, signature: signature), described?.description.facts)
+    }
+
+    private func describe(_ input: PlannedInput) throws -> (digest: Digest?, description: ArchiveDescription) {
+        try ArchiveIntake(builder: builder, reader: reader).describe(
+            input.item.path, parts: input.item.parts, ordinal: input.ordinal, size: input.size,
+            plainName: input.isPlain ? input.item.name : nil)
+    }
+
+    /// The rules that an archive can break only once it was read; what they find stops the run before it is signed.
+    private mutating func check(_ facts: RegistryFacts, of input: PlannedInput) throws {
+        try FlavourRule.check(facts, of: input.item, edition: plan.release.edition)
+        composer.warn(contentsOf: facts.renamed(input.item.name))
     }
 
     /// Notes a delivered file; its signature goes beside a plain one as a plain file too, else into an archive volume.
@@ -165,9 +192,12 @@ struct PackRun {
     private func content(
         _ input: PlannedInput, digest: Digest?, signature: Release.VendorSignature
     ) -> Release.Content {
-        Release.Content(
+        var content = Release.Content(
             kind: input.item.kind.rawValue, name: input.item.name, digest: digest,
             size: digest == nil ? nil : input.size, delivered: input.item.deliver.map(\.rawValue).sorted(),
             vendorSignature: signature)
+        content.iso = input.iso?.facts
+        content.isNonFIPSAllowed = input.item.isNonFIPSAllowed
+        return content
     }
 }

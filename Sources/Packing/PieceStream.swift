@@ -13,7 +13,7 @@ struct PieceStream {
     /// Gives each piece once its chunks are being hashed, in order; `body` must end with `store`, `hashedChunks` or `abandon`.
     /// `whole` hashes the bytes that are read. `isCounted`: whether they count as progress.
     func cut(
-        _ file: borrowing OpenFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
+        _ file: InputFile, _ range: Range<UInt64>, borders: [UInt64], name: String, whole: LaneHash,
         isCounted: Bool, _ body: (CutPiece) throws -> Void
     ) throws {
         var cutter = PieceCutter(borders: borders, start: range.lowerBound, end: range.upperBound)

@@ -17,13 +17,15 @@ struct PlainIntake {
     let knownSizes: Set<UInt64>
 
     /// Takes the file in; the digest. `tee`, where given, sees every piece after it was queued for the volume.
-    func take(_ path: FilePath, ordinal: Int, name: String, size: UInt64) throws -> Digest {
+    func take(
+        _ path: FilePath, parts: [FilePath] = [], ordinal: Int, name: String, size: UInt64
+    ) throws -> Digest {
         guard let volume = try builder.plainVolume(ordinal, name: name) else {
             reader.progress.add(Int(clamping: size))
             return try finishedDigest(ordinal, name)
         }
-        let file = try OpenFile.reading(path)
-        guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+        let file = try InputFile(path, parts: parts)
+        guard file.size == size else { throw PackError.inputChanged(path.string) }
         var candidates = ExtentHashes(candidates(of: file, size: size), reader: reader)
         var committed = volume.length
         // What an interrupted run wrote is there; only the blobs inside it must be found again.
@@ -52,7 +54,7 @@ struct PlainIntake {
     }
 
     /// Extents that may be blobs: as long as a known one, or named by 64 hex digits as blobs are.
-    private func candidates(of file: borrowing OpenFile, size: UInt64) -> [ISOExtent] {
+    private func candidates(of file: InputFile, size: UInt64) -> [ISOExtent] {
         FileIntake.extents(of: file, size: size).filter { extent in
             guard extent.length >= PlainIntake.leastExtent else { return false }
             let base = extent.path.split(separator: "/").last ?? ""

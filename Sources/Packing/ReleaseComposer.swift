@@ -10,6 +10,9 @@ internal import PaletteSources
 /// Collects what the release delivers while its inputs are read, and refuses what contradicts itself.
 struct ReleaseComposer {
     private(set) var contents: [Release.Content] = []
+    /// Of each of `contents`, where there are any.
+    private(set) var facts: [RegistryFacts?] = []
+    private var flavours = FlavourRule()
     private(set) var files: [Release.DeliveredFile] = []
     private(set) var references: [ReleaseReference] = []
     /// Notes for the user: what an input holds and no target gets.
@@ -25,13 +28,23 @@ struct ReleaseComposer {
     /// Lines of the OCI layout's `index.json`.
     private(set) var layoutEntries: [Descriptor] = []
 
-    /// Notes an input.
-    mutating func add(_ content: Release.Content) { contents.append(content) }
+    /// Notes an input, with what it delivers to the registry or what its archive holds.
+    mutating func add(_ content: Release.Content, _ facts: RegistryFacts? = nil) {
+        contents.append(content)
+        self.facts.append(facts)
+    }
 
     /// Notes a file that `extract` can write.
     mutating func add(file: Release.DeliveredFile) { files.append(file) }
 
-    mutating func warn(_ text: String) { warnings.append(text) }
+    /// Each text once.
+    mutating func warn(_ text: String) {
+        if !warnings.contains(text) { warnings.append(text) }
+    }
+
+    mutating func warn(contentsOf texts: [String]) {
+        for text in texts { warn(text) }
+    }
 
     /// Delivers the entries of a layout with all below them. `lists` holds what the packs among them name, by layer.
     mutating func add(
@@ -44,13 +57,21 @@ struct ReleaseComposer {
         for blob in graph.blobs { registryBlobs[blob.digest] = UInt64(blob.size) }
         let children = Set(graph.manifests.flatMap { $0.manifest.manifests.map(\.digest) })
         let manifests = Dictionary(graph.manifests.map { ($0.descriptor.digest, $0.manifest) }) { first, _ in first }
+        if entries.isEmpty { warn("\(place): its index.json lists nothing; nothing of it goes to the registry") }
+        for entry in entries where !MediaType.isManifest(entry.mediaType) {
+            warn(
+                "\(place): \(VendorName.shown(entry.referenceName ?? "") ?? entry.digest.description) is of the type "
+                    + "\(VendorName.shown(entry.mediaType) ?? "?"), which no registry keeps under a tag; only the file has it"
+            )
+        }
+        let entries = entries.filter { MediaType.isManifest($0.mediaType) }
         for entry in entries {
             guard let name = entry.referenceName else { continue }
+            let list = manifests[entry.digest]?.blobs.lazy.compactMap { lists[$0.digest] }.first
+            if LayoutIndex.isPack(entry) { try flavours.note(list, of: name, place: place) }
             let target = try add(entry, name: name, place: place)
             notePlaces(of: entry.digest, in: target.repository, manifests)
-            if target.kind == .pack, let manifest = manifests[entry.digest] {
-                packImages.add(manifest.blobs.lazy.compactMap { lists[$0.digest] }.first, of: target.description)
-            }
+            if target.kind == .pack, manifests[entry.digest] != nil { packImages.add(list, of: target.description) }
         }
         // After the named ones: a signature may stand before the image that it is about.
         try addUnnamed(
@@ -135,13 +156,34 @@ struct ReleaseComposer {
         warn("\(name) stands in more than one input; the last one has the tag")
     }
 
+    /// Notes of which build a pack is; throws `PackError.flavoursMixed`.
+    mutating func note(_ list: PackImages?, of pack: String, place: String) throws(PackError) {
+        try flavours.note(list, of: pack, place: place)
+    }
+
     /// Notes what a pack made of a folder names; `pack` is its delivered name.
     mutating func add(_ list: PackImages?, of pack: String) { packImages.add(list, of: pack) }
+
+    /// Gives the contents what was read of them, once the packs' images are known.
+    mutating func settleFacts() {
+        for (number, facts) in facts.enumerated() {
+            guard let facts else { continue }
+            contents[number].bundle = facts.facts
+            // A pack folder holds no image; it brings what the release's other content has of what it names.
+            guard contents[number].kind == ItemKind.packs.rawValue, let pack = facts.packs.first else { continue }
+            let name = "\(DeliveredReference.packFolder)/\(pack.title)"
+            let missing = Set(missingImages.filter { $0.pack == name }.map(\.image))
+            let held = references.first { $0.name == name }?.images?.filter { !missing.contains($0) } ?? []
+            let repositories = held.compactMap { try? Reference(parsing: $0).name }
+            contents[number].bundle?.capabilities = Capability.brought(by: repositories).map(\.rawValue).sorted()
+        }
+        warn(contentsOf: VersionRule.warnings(contents) + FlavourRule.warnings(contents))
+    }
 
     /// Gives the packs their images, and warns of those that the release lacks. Call it when all inputs were added.
     mutating func settlePacks() {
         let findings = packImages.settle(&references)
-        warnings += findings.warnings
+        warn(contentsOf: findings.warnings)
         missingImages = findings.missing
     }
 

@@ -34,16 +34,27 @@ struct VendorSignatures {
             guard item.kind == .iso || item.kind == .bundle else { return .notApplicable }
             throw PackError.signatureMissing(
                 item.path.string, expected: ManifestItem.signatureName(for: item.path.lastComponent?.string ?? ""))
-        case .file(let path):
-            let signature = try path.contents(limit: 64 << 10)
-            for (name, key) in keys {
-                do {
-                    try key.verify(
-                        signature: signature, digest: digest.bytes, hash: .sha256, padding: .openSSLDefault)
-                    return .key(name)
-                } catch { continue }  // another of the keys may have made it
-            }
-            throw PackError.signatureWrong(item.path.string)
+        case .file(let path): return .key(try signer(of: digest, signature: path, for: item.path))
         }
+    }
+
+    /// The key that made the signature beside a file whose SHA-256 is `digest`. Throws `PackError.signatureMissing` and
+    /// `.signatureWrong`.
+    func check(_ digest: Digest, of path: FilePath) throws -> Digest {
+        let name = ManifestItem.signatureName(for: path.lastComponent?.string ?? "")
+        let beside = path.removingLastComponent().appending(name)
+        guard try beside.exists() else { throw PackError.signatureMissing(path.string, expected: name) }
+        return try signer(of: digest, signature: beside, for: path)
+    }
+
+    private func signer(of digest: Digest, signature path: FilePath, for file: FilePath) throws -> Digest {
+        let signature = try path.contents(limit: 64 << 10)
+        for (name, key) in keys {
+            do {
+                try key.verify(signature: signature, digest: digest.bytes, hash: .sha256, padding: .openSSLDefault)
+                return name
+            } catch { continue }  // another of the keys may have made it
+        }
+        throw PackError.signatureWrong(file.string)
     }
 }

@@ -34,21 +34,3 @@ package struct PackImage: Hashable, Sendable {
         return PackImage(repository: rest == repository ? library + rest : rest, tag: tag, digest: digest)
     }
 }
-
-/// Which of the vendor's two builds a pack is of: they share names and tags and must not stand in one registry
-/// (reference/palette.md, section 6).
-package enum PackFlavour {
-    /// Whether the images are of the FIPS build, by the vendor's repositories that they come from
-    /// (`us-docker.pkg.dev/palette-images-fips/...` against `.../palette-images/...`); `nil` where none does, or some
-    /// of both.
-    package static func isFIPS(_ repositories: some Sequence<String>) -> Bool? {
-        var found: Set<Bool> = []
-        for repository in repositories {
-            let parts = repository.split(separator: "/", maxSplits: 2)
-            guard parts.count == 3, ["us-docker.pkg.dev", "gcr.io"].contains(parts[0]) else { continue }
-            guard parts[1].hasPrefix("palette-images") || parts[1].hasPrefix("spectro-images") else { continue }
-            found.insert(parts[1].hasSuffix("-fips"))
-        }
-        return found.count == 1 ? found.first : nil
-    }
-}

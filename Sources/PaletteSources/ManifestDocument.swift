@@ -28,6 +28,8 @@ package struct ReleaseIdentity: Sendable, Hashable {
     package let edition: Edition
     /// The last day of support, `YYYY-MM-DD`, a day that exists.
     package let supportEnd: String?
+    /// What it declares for those who use it.
+    package let facts: DeclaredFacts
 
     /// The name of the bundle's folder; valid as one.
     package var folderName: String { "\(product)-\(version)" }
@@ -53,6 +55,8 @@ package struct ManifestDocument: Sendable, Equatable {
         package var name: String?
         package var signature: Signature?
         package var references: [String]?
+        /// Whether a VerteX release may take it although it is not of the FIPS build.
+        package var isNonFIPSAllowed = false
         package let place: ManifestPlace
         /// The places of the keys and values given, for messages.
         let places: [String: ManifestPlace]
@@ -86,7 +90,13 @@ package struct ManifestDocument: Sendable, Equatable {
         vendorKeys = try reader.vendorKeys(root.values["vendorKeys"])
         var items: [Item] = []
         for node in try reader.sequence(reader.required("contents", of: root), "contents", of: "items") {
-            items.append(try reader.item(node))
+            let item = try reader.item(node)
+            if release.edition != .vertex, let place = item.places["nonFIPS"] {
+                throw ManifestError(
+                    file: file, place: place,
+                    problem: .keyNotForEdition(key: "nonFIPS", edition: release.edition.rawValue))
+            }
+            items.append(item)
         }
         contents = items
         movesTags = try reader.movesTags(root.values["movesTags"])
@@ -100,26 +110,23 @@ extension ManifestReader {
     }
 
     fileprivate func release(_ node: Node) throws(ManifestError) -> ReleaseIdentity {
-        let mapping = try mapping(node, "release", known: ["product", "version", "edition", "supportEnd"])
+        let mapping = try mapping(
+            node, "release", known: ["product", "version", "edition", "supportEnd"] + DeclaredFacts.keys)
         return ReleaseIdentity(
             product: try matching(
-                required("product", of: mapping), "product", "a-z, 0-9 and dashes, 1 to 63, no dash first"
-            ) {
-                $0.wholeMatch(of: /[a-z0-9][a-z0-9-]{0,62}/) != nil
-            },
+                required("product", of: mapping), "product", "a-z, 0-9 and dashes, 1 to 63, no dash first",
+                ManifestReader.isProduct),
             version: try matching(
                 required("version", of: mapping), "version",
-                "letters, digits, dots, dashes, underscores and plus signs, 1 to 63, a letter or digit first"
-            ) {
-                $0.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._+-]{0,62}/) != nil
-            },
+                "letters, digits, dots, dashes, underscores and plus signs, 1 to 63, a letter or digit first",
+                ManifestReader.isVersion),
             edition: try choice(required("edition", of: mapping), "edition", Edition.self),
             supportEnd: try mapping.values["supportEnd"].map { (node) throws(ManifestError) in
                 try matching(node, "supportEnd", "a day, YYYY-MM-DD", ManifestReader.isDay)
-            })
+            }, facts: try facts(mapping))
     }
 
-    fileprivate func matching(
+    func matching(
         _ node: Node, _ key: String, _ expected: String, _ isValid: (String) -> Bool
     ) throws(ManifestError) -> String {
         let text = try text(node, key)
@@ -150,10 +157,12 @@ extension ManifestReader {
     private static let kinds = ItemKind.allCases.map(\.rawValue)
     /// Which keys an item of each kind takes beside its own.
     private static let options: [ItemKind: [String]] = [
-        .iso: ["deliver", "plain", "name", "signature"], .bundle: ["deliver", "plain", "name", "signature"],
-        .file: ["deliver", "plain", "name", "signature"], .layout: ["deliver", "references"], .packs: ["deliver"],
+        .iso: ["deliver", "plain", "name", "signature"],
+        .bundle: ["deliver", "plain", "name", "signature", "nonFIPS"],
+        .file: ["deliver", "plain", "name", "signature"], .layout: ["deliver", "references", "nonFIPS"],
+        .packs: ["deliver", "nonFIPS"],
     ]
-    private static let allOptions = ["deliver", "plain", "name", "signature", "references"]
+    private static let allOptions = ["deliver", "plain", "name", "signature", "references", "nonFIPS"]
 
     fileprivate func item(_ node: Node) throws(ManifestError) -> ManifestDocument.Item {
         let mapping = try mapping(node, "contents", known: ManifestReader.kinds + ManifestReader.allOptions)
@@ -195,6 +204,7 @@ extension ManifestReader {
             }
             item.references = references
         }
+        if let node = mapping.values["nonFIPS"] { item.isNonFIPSAllowed = try boolean(node, "nonFIPS") }
     }
 
     private func deliver(_ node: Node, _ kind: ItemKind) throws(ManifestError) -> Set<Delivery> {

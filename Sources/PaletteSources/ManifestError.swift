@@ -31,11 +31,19 @@ package struct ManifestError: Error, Equatable {
         case badValue(key: String, value: String, expected: String, suggestion: String?)
         /// The key has no meaning for an item of this kind.
         case keyNotForKind(key: String, kind: String)
+        /// The key has no meaning in a release of this edition.
+        case keyNotForEdition(key: String, edition: String)
+        /// An entry that stands twice in the list of this key.
+        case repeatedEntry(String)
         /// A pattern that no file or folder fits.
         case noMatch(String)
         case notFound(FilePath)
         /// It is there but of another sort than the item needs.
         case wrongSort(FilePath, expected: String)
+        /// Parts of a file that don't make it.
+        case parts(PartSetError)
+        /// A makeself archive where a bundle is wanted.
+        case selfExtracting(FilePath)
         /// A `name` for a pattern that fits several files.
         case oneNameForMany(String, count: Int)
         /// A file name that can't stand on every medium.
@@ -84,9 +92,16 @@ extension ManifestError.Problem: CustomStringConvertible {
         case .badValue(let key, let value, let expected, let suggestion):
             return "\"\(value)\" is no value for \"\(key)\": expected \(expected)\(hint(suggestion))"
         case .keyNotForKind(let key, let kind): return "\"\(key)\" has no meaning for an item of kind \"\(kind)\""
+        case .keyNotForEdition(let key, let edition):
+            return "\"\(key)\" has no meaning in a release of the edition \"\(edition)\"; remove it"
+        case .repeatedEntry(let key): return "this entry of \"\(key)\" is given twice; keep one"
         case .noMatch(let pattern): return "nothing fits \"\(pattern)\"; correct the pattern or fetch the files"
         case .notFound(let path): return "there is no \(path); correct the path (relative to the manifest) or fetch it"
         case .wrongSort(let path, let expected): return "\(path) is not \(expected)"
+        case .parts(let error): return error.description
+        case .selfExtracting(let path):
+            return "\(path) is a self-extracting archive (makeself), which Dray never runs and takes nothing out of; "
+                + "deliver it as it is with file: instead of bundle:, or fetch the same content as .zst (Artifact Studio)"
         case .oneNameForMany(let pattern, let count):
             return "\"\(pattern)\" fits \(count) files, which can't all have one name; list them one by one"
         case .unusableName(let name):

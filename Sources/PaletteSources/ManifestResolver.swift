@@ -8,7 +8,7 @@ struct ManifestResolver {
     let file: String
     let folder: FilePath
 
-    private func failure(_ problem: ManifestError.Problem, at place: ManifestPlace) -> ManifestError {
+    func failure(_ problem: ManifestError.Problem, at place: ManifestPlace) -> ManifestError {
         ManifestError(file: file, place: place, problem: problem)
     }
 
@@ -30,7 +30,8 @@ struct ManifestResolver {
         if case .path = item.signature, paths.count > 1 {
             throw failure(.oneNameForMany(item.pattern, count: paths.count), at: item.places["signature"] ?? place)
         }
-        return try paths.map { path in
+        return try paths.map { found in
+            let path = found.path
             let ownName = path.lastComponent?.string ?? ""
             let name = item.name ?? ownName
             let deliver = item.deliver ?? defaultDelivery(item.kind, ownName)
@@ -38,16 +39,19 @@ struct ManifestResolver {
                 throw failure(.unusableName(name), at: place)
             }
             return ManifestItem(
-                kind: item.kind, path: path, deliver: deliver, plain: item.plain, name: name,
-                signature: try signature(of: path, item), references: item.references, place: item.place)
+                kind: item.kind, path: path, parts: found.parts, deliver: deliver, plain: item.plain, name: name,
+                signature: try signature(of: path, item), references: item.references,
+                isNonFIPSAllowed: item.isNonFIPSAllowed, place: item.place)
         }
     }
 
-    private func paths(for item: ManifestDocument.Item, at place: ManifestPlace) throws -> [FilePath] {
+    private func paths(for item: ManifestDocument.Item, at place: ManifestPlace) throws -> [InputPath] {
         let pattern = PathPattern(folder.pushing(FilePath(item.pattern)))
-        let found = try pattern.matches()
+        var found = try pattern.matches()
+        var sets: [InputPath] = []
+        if item.kind == .bundle { (found, sets) = try joiningParts(found, at: place) }
         let wanted = item.kind.isFile ? "a file" : "a folder"
-        var paths: [FilePath] = []
+        var paths: [InputPath] = []
         for path in found {
             guard let status = try path.statusIfPresent() else { throw failure(.notFound(path), at: place) }
             guard item.kind.isFile ? status.isRegular : status.isDirectory else {
@@ -55,8 +59,12 @@ struct ManifestResolver {
                 if pattern.isPattern { continue }
                 throw failure(.wrongSort(path, expected: wanted), at: place)
             }
-            try checkSuffix(path, item.kind, place)
-            paths.append(path)
+            paths.append(InputPath(path: path))
+        }
+        paths = (paths + sets).sorted { $0.path.string.utf8.lexicographicallyPrecedes($1.path.string.utf8) }
+        for path in paths {
+            if item.kind == .bundle { try checkNotSelfExtracting(path, at: place) }
+            try checkSuffix(path.path, item.kind, place)
         }
         guard !paths.isEmpty else { throw failure(.noMatch(item.pattern), at: place) }
         return paths

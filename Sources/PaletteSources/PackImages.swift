@@ -13,6 +13,9 @@ package struct PackImages: Sendable, Equatable, Codable {
     /// What was passed over and why, for people: templates, entries that are no image.
     package private(set) var skipped: [String] = []
 
+    /// The `layer` of the `pack.json` that stood beside it, where that was read too: `os`, `k8s`, `cni`, `csi`, `addon`.
+    package internal(set) var packLayer: String?
+
     /// Of a `values.yaml` that has more bytes than `maximumSize`, and isn't read.
     package init(tooLarge size: UInt64) {
         skipped = ["values.yaml has \(size) bytes, over \(PackImages.maximumSize)"]

@@ -2,6 +2,7 @@
 
 internal import Archive
 package import Files
+internal import Palette
 
 /// The layer of a pack that somebody else made: a tar of the pack's folder, plain or in gzip.
 package enum PackLayer {
@@ -21,39 +22,59 @@ package enum PackLayer {
         isGzip(bytes) || has(Array("ustar".utf8), at: 257, in: bytes)
     }
 
-    /// The images that the layer's `values.yaml` names, at its top or in its one folder; `nil` where the bytes that
-    /// `pull` gives are no such layer: no tar, no such file, or more than a pack has. Throws what `pull` throws.
+    /// The images that the layer's `values.yaml` names, at its top or in its one folder, with the `layer` that a `pack.json`
+    /// beside it says; `nil` where the bytes that `pull` gives are no such layer: no tar, no such file, or more than a pack
+    /// has. Throws what `pull` throws.
     package static func images(_ pull: @escaping () throws -> Buffer?) throws -> PackImages? {
         var source = Pulled(pull: pull)
         guard let first = try source.first() else { return nil }
         let filter: ArchiveFilter = first.withBytes { isGzip($0) } ? .gzip : .zstd
+        var found = Found()
         do {
-            return try images(in: ArchiveReader({ try source.next() }, filter: filter))
+            try find(in: ArchiveReader({ try source.next() }, filter: filter), &found)
         } catch is ArchiveError {
-            return nil
+            return found.images
         }
+        return found.images
     }
 
-    private static func images(in archive: ArchiveReader) throws -> PackImages? {
+    private struct Found {
+        var images: PackImages?
+        var metadata: PackMetadata?
+        var isDone: Bool { images?.packLayer != nil }
+
+        mutating func settle() { images?.packLayer = metadata?.layer }
+    }
+
+    private static func find(in archive: ArchiveReader, _ found: inout Found) throws {
         var (content, entries): (UInt64, Int) = (0, 0)
-        while let entry = try archive.next() {
+        while !found.isDone, let entry = try archive.next() {
             entries += 1
             content += min(entry.size, maximumContent + 1)
             let parts = entry.name.split(separator: "/").filter { $0 != "." }
             // The next entry's header is found by unpacking this one's bytes, all of them.
             guard entries <= maximumEntries, content <= maximumContent, parts.first.map(isNoSystemFolder) ?? true else {
-                return nil
+                return
             }
-            guard entry.kind == .file, parts.count <= 2, parts.last == "values.yaml" else { continue }
-            guard entry.size <= UInt64(PackImages.maximumSize) else { return PackImages(tooLarge: entry.size) }
-            return PackImages(values: try values(archive))
+            guard entry.kind == .file, parts.count <= 2 else { continue }
+            switch parts.last {
+            case "values.yaml" where found.images == nil:
+                found.images =
+                    entry.size > UInt64(PackImages.maximumSize)
+                    ? PackImages(tooLarge: entry.size) : PackImages(values: try contents(of: archive))
+            case "pack.json" where found.metadata == nil && entry.size <= UInt64(PackMetadata.maximumSize):
+                let bytes = try contents(of: archive)
+                // One that breaks the rules tells nothing; the pack itself is taken as it is.
+                found.metadata = try? PackMetadata(parsing: bytes)
+            default: continue
+            }
+            found.settle()
         }
-        return nil
     }
 
     private static func isNoSystemFolder(_ name: Substring) -> Bool { !systemFolders.contains(name) }
 
-    private static func values(_ archive: ArchiveReader) throws -> [UInt8] {
+    private static func contents(of archive: ArchiveReader) throws -> [UInt8] {
         let buffer = Buffer(capacity: 1 << 18)
         var bytes: [UInt8] = []
         while try archive.read(into: buffer) > 0 {

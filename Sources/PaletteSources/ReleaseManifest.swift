@@ -19,6 +19,9 @@ package struct ManifestItem: Sendable, Equatable {
 
     package let kind: ItemKind
     package let path: FilePath
+    /// The parts `<path>_part00`, `_part01`, ... that make the file at `path`, which is not there itself; empty for a whole
+    /// file or a folder.
+    package let parts: [FilePath]
     /// Never empty.
     package let deliver: Set<Delivery>
     /// Whether it should stand on the medium as a file of its own; `nil` leaves that to the packer.
@@ -28,6 +31,8 @@ package struct ManifestItem: Sendable, Equatable {
     package let signature: ItemSignature
     /// The references to take from a layout; `nil` for all.
     package let references: [String]?
+    /// Whether a VerteX release may take it although it is not of the FIPS build.
+    package let isNonFIPSAllowed: Bool
     /// Where the item stands in the manifest.
     package let place: ManifestPlace
 

@@ -5,6 +5,7 @@ import BundleFormat
 import CommandLineSupport
 import Files
 import Importing
+import Packing
 import SystemPackage
 import Trust
 
@@ -80,13 +81,35 @@ struct VerifyCommand: Command {
 struct InspectCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
-        abstract: "Say what a bundle is: release, signers, volumes, sizes.",
-        discussion: LookOptions.discussion)
+        abstract: "Say what a bundle is, or a vendor's file that isn't packed.",
+        discussion: """
+            Of a bundle: release, signers, volumes, sizes, what was read of its contents, capabilities. Of a vendor's file
+            (.iso, .tar.zst, .zst, _partNN, .bin): what pack would read of it; an archive is read to its end, a .bin only
+            listed, never run. Changes nothing.
+
+            \(LookOptions.discussion)
+            """)
 
     @OptionGroup var look: LookOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Check a vendor file's signature, which stands beside it, with this public key; repeat for more.",
+            valueName: "file"), completion: .file())
+    var vendorKey: [String] = []
+
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
+        if let path = look.bundle.bundle.first, try VendorInspection.isVendorFile(FilePath(path)) {
+            guard look.bundle.bundle.count == 1, look.root == nil, look.bundle.release == nil else {
+                throw UsageError("a vendor's file is inspected alone, without --root and --release")
+            }
+            let keys = vendorKey.map { FilePath($0) }
+            return Outcome(
+                VendorInspection(try inspectVendorFile(FilePath(path), keys: keys, progress: progress)).report)
+        }
+        guard vendorKey.isEmpty else { throw UsageError("--vendor-key is for a vendor's file; a bundle takes --root") }
         let (verified, warnings) = try look.verified()
         return Outcome(verified.inspection, warnings: warnings)
     }

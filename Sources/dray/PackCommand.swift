@@ -123,7 +123,8 @@ struct PackCommand: Command {
         let lines = plan.inputs.map { input in
             let place = input.isPlain ? "plain" : "packed"
             let size = ByteSize(bytes: input.size).description
-            return "  \(input.item.kind.rawValue)  \(input.item.name)  \(size)  \(place)"
+            let parts = input.item.parts.isEmpty ? "" : "  of \(input.item.parts.count) parts"
+            return "  \(input.item.kind.rawValue)  \(input.item.name)  \(size)\(parts)  \(place)"
         }
         let total = ByteSize(bytes: plan.bytesIn).description
         let delivered = plan.delivered
@@ -131,9 +132,9 @@ struct PackCommand: Command {
             move.from.map { "  \(move.name)  \($0) -> \(delivered[move.name].map(\.description) ?? "by an archive")" }
         }
         return Outcome(
-            text: "\(plan.folderName): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
+            text: "\(plan.title): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
                 + (lines + (moves.isEmpty ? [] : ["tags that may move:"] + moves)).joined(separator: "\n"),
-            data: PlanData(plan), next: ["# the same command without --dry-run packs it"])
+            data: PlanData(plan), warnings: plan.warnings, next: ["# the same command without --dry-run packs it"])
     }
 
     private func unchanged(_ result: PackResult) -> Outcome {
@@ -178,9 +179,13 @@ private struct PlanData: Encodable {
         let name: String
         let size: UInt64
         let plain: Bool
+        /// How many parts the file is delivered to us in; absent for a whole one.
+        let parts: Int?
     }
 
     let release: String
+    let kind: String
+    let preview: Bool
     let bytesIn: UInt64
     let inputs: [Input]
     /// `to` is absent where only an archive, read by `pack`, can deliver the tag.
@@ -188,8 +193,11 @@ private struct PlanData: Encodable {
 
     init(_ plan: PackPlan) {
         (release, bytesIn) = (plan.folderName, plan.bytesIn)
+        (kind, preview) = (plan.kind.rawValue, plan.release.facts.isPreview)
         inputs = plan.inputs.map {
-            Input(kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain)
+            Input(
+                kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain,
+                parts: $0.item.parts.isEmpty ? nil : $0.item.parts.count)
         }
         let delivered = plan.delivered
         movesTags = plan.movesTags.flatMap { move in

@@ -46,6 +46,42 @@ import Testing
         #expect(document.contents[2].signature == .waived && document.contents[2].plain == nil)
     }
 
+    @Test func `reads what a release declares of itself`() throws {
+        let document = try parse(
+            """
+            format: 1
+            release:
+              product: palette-vertex
+              version: 4.7.27
+              edition: vertex
+              kind: fix
+              preview: true
+              requires: [palette-enterprise-4.7.3-rc1, { product: x-2, version: 1-3 }]
+              upgradesFrom: [4.7.10, 4.7.3]
+              profile:
+                cni: { component: calico, version: 3.30, fips: true }
+                os: { component: Ubuntu (Kairos), version: 20.04 }
+                platforms: [vsphere, maas, baremetal]
+              fipsEvidence:
+                - { component: OpenSSL, statement: module validated, source: certificate 4282 }
+            contents:
+              - { packs: p, nonFIPS: true }
+              - { layout: l, nonFIPS: false }
+
+            """)
+        let facts = document.release.facts
+        #expect(facts.kind == .fix && facts.isPreview && facts.upgradesFrom == ["4.7.10", "4.7.3"])
+        #expect(facts.requires.map(\.product) == ["palette-enterprise", "x-2"])
+        #expect(facts.requires.map(\.version) == ["4.7.3-rc1", "1-3"])
+        #expect(facts.layers.map(\.layer) == [.os, .cni] && facts.layers.map(\.fips) == [nil, true])
+        #expect(facts.layers.map(\.component) == ["Ubuntu (Kairos)", "calico"])
+        #expect(facts.layers.map(\.version) == ["20.04", "3.30"])
+        #expect(facts.platforms == [.baremetal, .maas, .vsphere])
+        #expect(facts.fipsEvidence.map(\.source) == ["certificate 4282"])
+        #expect(document.contents.map(\.isNonFIPSAllowed) == [true, false])
+        #expect(try parse(good).release.facts == DeclaredFacts())
+    }
+
     @Test func `reads tags that may move`() throws {
         let (one, other) = (String(repeating: "0a", count: 32), String(repeating: "0b", count: 32))
         let document = try parse(
@@ -142,8 +178,36 @@ struct Fault: CustomTestStringConvertible, Sendable {
     private static let version =
         "letters, digits, dots, dashes, underscores and plus signs, 1 to 63, a letter or digit first"
 
+    private static func fact(_ text: String, _ column: Int, _ problem: ManifestError.Problem) -> Fault {
+        Fault(release("{ product: p, version: 1, edition: palette, \(text) }"), 2, 55 + column, problem)
+    }
+    private static let line = "one line of 1 to 100 bytes without control characters"
+
     static let all: [Fault] = [
         Fault("", 1, 1, .missingKey("format")),
+        fact("kind: pack", 6, bad("kind", "pack", "appliance or packs or fix", "packs")),
+        fact("preview: yes", 9, .wrongType(key: "preview", expected: "true or false")),
+        fact("requires: []", 10, .wrongType(key: "requires", expected: "a list of releases, at least one")),
+        fact(
+            "requires: [a-1-2]", 11,
+            bad(
+                "requires", "a-1-2", "{product: ..., version: ...}, because 2 of its dashes may part the two")),
+        fact(
+            "requires: [a-b]", 11,
+            bad(
+                "requires", "a-b", "product-version, the version with a digit first, or {product: ..., version: ...}")),
+        fact("requires: [a-1, {product: a, version: 1}]", 16, .repeatedEntry("requires")),
+        fact("upgradesFrom: [1, /]", 18, bad("upgradesFrom", "/", version)),
+        fact("upgradesFrom: [1, 1]", 18, .repeatedEntry("upgradesFrom")),
+        fact("profile: { oss: {} }", 11, .unknownKey("oss", suggestion: "os")),
+        fact("profile: { os: { component: a } }", 15, .missingKey("version")),
+        fact("profile: { os: { component: \"a\\tb\", version: 1 } }", 28, bad("component", "a\tb", line)),
+        fact("profile: { platforms: [aws] }", 23, bad("platforms", "aws", "vsphere or baremetal or maas")),
+        fact("profile: { platforms: [maas, maas] }", 29, .repeatedEntry("platforms")),
+        fact("fipsEvidence: [{ component: a, statement: b }]", 15, .missingKey("source")),
+        Fault(
+            item("{ packs: x, nonFIPS: true }"), 5, 26, .keyNotForEdition(key: "nonFIPS", edition: "palette")),
+        Fault(item("{ file: x, nonFIPS: true }"), 5, 16, .keyNotForKind(key: "nonFIPS", kind: "file")),
         move("{ from: \(zeros) }", 6, 5, .missingKey("tag")), move("{ tag: a:1 }", 6, 5, .missingKey("from")),
         move("{ tag: a:1, from: [] }", 6, 23, .wrongType(key: "from", expected: "a list of digests, at least one")),
         move("{ tag: a:1, from: \(zeros), to: b }", 6, 96, .unknownKey("to", suggestion: nil)),
