@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 internal import Files
 internal import Trust
 
@@ -16,7 +17,10 @@ extension CheckResult {
             ),
         ]
         if !receipt.packs.isEmpty { rows.append(("packs", "\(receipt.packs.count), naming \(images.of("image"))")) }
-        rows.append(("found", faults.isEmpty ? "all of it is there" : summary))
+        rows.append(("found", faults.isEmpty ? "all of it is there: \(receipt.contentPlace)" : summary))
+        if !receipt.left.isEmpty {
+            rows.append(("not checked", receipt.left.map { "\($0.name) (\($0.way))" }.joined(separator: ", ").printable))
+        }
         if !volumes.isEmpty { rows.append(("to bring", volumes.joined(separator: ", "))) }
         rows.append(("receipt", file))
         let lines = faults.sorted { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }.map {

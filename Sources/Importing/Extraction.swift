@@ -181,12 +181,7 @@ extension Extraction {
 
     private var next: [String] {
         switch wanted.kind {
-        case "bundle":
-            [
-                "# upload \(destination) and its signature in the appliance's Local UI: https://<node>:5080, Content > "
-                    + "Actions > Upload Content; wait for the status Ready and Content Synced"
-            ]
-        case "iso": ["# write it to a stick, or attach it as virtual media, and boot the host from it"]
+        case "bundle", "iso": Delivery.steps(afterExtracting: destination.string, kind: wanted.kind)
         default: ["sha256sum \(destination.string.shellWord)"]
         }
     }

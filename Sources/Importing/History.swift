@@ -106,20 +106,17 @@ extension ReceiptFile {
         switch content {
         case .load(let receipt): receipt.finished
         case .undo(let record): record.time
+        case .prune(let record): record.time
         }
     }
 
-    fileprivate var target: String {
-        switch content {
-        case .load(let receipt): receipt.target
-        case .undo(let record): record.target
-        }
-    }
+    fileprivate var target: String { content.target }
 
     fileprivate var origin: ReceiptOrigin {
         switch content {
         case .load(let receipt): receipt.origin
         case .undo(let record): record.origin
+        case .prune(let record): record.origin
         }
     }
 }
@@ -134,6 +131,7 @@ extension History.Question {
             switch file.content {
             case .load(let receipt): findings(in: receipt)
             case .undo(let record): findings(in: record)
+            case .prune(let record): findings(in: record)
             }
         return found.isEmpty ? nil : found
     }
@@ -153,6 +151,17 @@ extension History.Question {
         for object in receipt.objects where object.digest == digest {
             let kind = object.manifestType == nil ? "blob" : "manifest"
             lines.append("\(kind) in \(object.repository): \(object.isAdded ? "brought" : "was there")")
+        }
+        return lines
+    }
+
+    private func findings(in record: PruneRecord) -> [String] {
+        var lines = record.names.filter { name in
+            (tag.map { $0 == name } ?? true) && (digest.map { name.hasSuffix("@\($0)") } ?? true)
+        }.map { "removed \($0)" }
+        guard tag == nil, let digest else { return lines }
+        for gone in record.gone where gone.release == digest.hex {
+            lines.append("what only \(gone.product) \(gone.version) had was removed")
         }
         return lines
     }
@@ -211,6 +220,10 @@ extension History.Entry {
         case .undo(let record):
             members["action"] = "undo"
             members["release"] = ["product": .string(record.product), "version": .string(record.version)]
+        case .prune(let record):
+            members["action"] = "prune"
+            members["releases"] = .array(
+                record.gone.map { ["product": .string($0.product), "version": .string($0.version)] })
         }
         return .object(members)
     }

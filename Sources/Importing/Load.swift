@@ -26,6 +26,8 @@ package struct Load: Sendable {
     package var isDeep = false
     /// Bytes that the user says are free at the target.
     package var freeSpace: UInt64?
+    /// The release beside what the target has by receipts; `nil` where nobody has looked.
+    package var fit: SiteFit?
     /// Whether no tag may be set that has moved since the plan was made, whatever else allows moves.
     package var isHeldToPlan = false
     private let began = ContinuousClock.now
@@ -61,7 +63,7 @@ package struct Load: Sendable {
         let missing = try missingVolumes(plan)
         let lack = try target.lack(for: plan, saidToBeFree: freeSpace)
         let found: [LoadError?] = [
-            plan.otherBuilds.isEmpty ? nil : .otherBuilds(plan.otherBuilds),
+            fit?.objection, plan.otherBuilds.isEmpty ? nil : .otherBuilds(plan.otherBuilds),
             plan.refusals.isEmpty ? nil : .tagsWouldMove(plan.refusals),
             plan.refusedTypes.isEmpty ? nil : .typesRefused(plan.refusedTypes, target.address),
             plan.traits.denied.isEmpty ? nil : .notAllowed(plan.traits.denied, target.address),

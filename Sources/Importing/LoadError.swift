@@ -50,6 +50,8 @@ package enum LoadError: Error, Equatable {
     case operatorNeeded
     /// A tag that was set, since the plan was compared, to what the plan doesn't know.
     case tagMovedSincePlan([String])
+    /// A release that needs others, by name, of which no receipt tells at this address.
+    case needsUnmet(String, [String], String)
     /// What the target gave back is not what was sent.
     case otherBytes(String, expected: Digest)
 
@@ -71,7 +73,7 @@ extension LoadError: ClassifiedError {
         case .absentContent, .otherBytes, .staysDamaged, .noPlan: .damaged
         case .missingVolumes, .elsewhere: .incomplete
         case .tagsWouldMove, .otherBuilds, .typesRefused, .otherProduct, .tooManyProducts, .planDiffers, .planPlace,
-            .approvalNeeded, .operatorNeeded, .tagMovedSincePlan:
+            .approvalNeeded, .operatorNeeded, .tagMovedSincePlan, .needsUnmet:
             .refused
         case .notAllowed: .registryRefused
         case .notThere, .busy: .failed
@@ -162,6 +164,12 @@ extension LoadError: ClassifiedError {
         case .tagMovedSincePlan(let names):
             "somebody has moved \(names.joined(separator: ", ")) since the plan was made; no tag was set. Plan again (plan --out), "
                 + "and have that approved"
+        case .needsUnmet(let release, let names, let address):
+            "\(release.printable) needs \(names.map(\.printable).joined(separator: ", ")), and no receipt tells that "
+                + "\(address) has \(names.count == 1 ? "it" : "them"); nothing was sent. Load \(names.count == 1 ? "it" : "them") "
+                + "first; where the site has \(names.count == 1 ? "it" : "them") all the same (installed from an ISO, or loaded "
+                + "without Dray), say so: "
+                + names.map { "--assume-release \($0.shellWord)" }.joined(separator: " ")
         case .otherBytes(let name, let expected):
             "the target gave other bytes than \(expected) for \(name); something there changes content"
         }

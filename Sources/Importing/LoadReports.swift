@@ -17,10 +17,12 @@ extension LoadPlan {
         lines += tags.filter { $0.action != .equal }.map { "  tag \($0.action.rawValue)  \($0.name)\($0.change)" }
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
-                + summary(load).aligned,
+                + summary(load).aligned + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
             json: json(load, missing),
-            warnings: bundle.findings.map(\.description) + load.deltaFindings(self) + objections.map(\.description),
-            next: nextSteps(objections, missing, given) + (objections.isEmpty ? bundle.uploadSteps(given) : []),
+            warnings: bundle.findings.map(\.description) + load.deltaFindings(self) + (load.fit?.warnings ?? [])
+                + objections.map(\.description),
+            next: nextSteps(objections, missing, given)
+                + (objections.isEmpty ? Delivery(bundle.release, at: load.target.address).steps(given) : []),
             failure: objections.first?.failure)
     }
 
@@ -46,6 +48,7 @@ extension LoadPlan {
             rows.append(("to create", newRepositories.count.of("repository", "repositories")))
         }
         if let needs { rows += [("delta of", needs.base)] + needs.lines }
+        rows.append(("delivery", Delivery(load.bundle.release, at: load.target.address).summary))
         if let seconds = load.expectedSeconds(self) { rows.append(("expected time", "about \(seconds.asDuration)")) }
         return rows
     }
@@ -53,7 +56,8 @@ extension LoadPlan {
     private func json(_ load: Load, _ missing: [String]) -> JSONValue {
         [
             "target": .string(load.target.address), "registry": .string(traits.name),
-            "release": load.bundle.release.titleJSON,
+            "release": load.bundle.release.titleJSON, "site": load.fit?.json ?? .null,
+            "delivery": Delivery(load.bundle.release, at: load.target.address).json,
             "bytesToSend": .int(Int64(clamping: bytesToSend)), "requests": .int(requests(load.content)),
             "blobs": .int(Int64(groups.reduce(0) { $0 + $1.blobs.count })),
             "manifests": .int(Int64(groups.reduce(0) { $0 + $1.allManifests.count })),
@@ -84,6 +88,11 @@ extension LoadPlan {
         case .missingVolumes: return [VerifiedBundle.addMedia(missing)]
         case .elsewhere: return ["# find what the warning names, then plan again with --base or --seed"]
         case .noSpace: return ["# make room there, then plan again"]
+        case .needsUnmet(_, let names, _):
+            return [
+                "# load \(names.joined(separator: ", ")) first; or, where the site has it all the same, say so:",
+                load + names.map { " --assume-release " + $0.shellWord }.joined(),
+            ]
         default: return ["# mend what the warning says, then plan again"]
         }
     }
@@ -140,7 +149,7 @@ extension Receipt {
             (
                 "outcome",
                 outcome == "done"
-                    ? (nothingToDo ? "done; everything was there, nothing was sent" : "done")
+                    ? "done: \(contentPlace)" + (nothingToDo ? "; everything was there, nothing was sent" : "")
                     : "\(outcome) (exit code \(exitCode))"
             ),
             ("time", "\(started) to \(finished)"),
@@ -155,11 +164,10 @@ extension Receipt {
             ("read back", readBackText),
             ("requests", "\(done.requests), planned \(planned.requests)"),
             ("bytes sent", "\(done.bytes.asSize), planned at most \(planned.bytes.asSize)"),
-            ("kind", facts.kind?.rawValue ?? "not said"),
             ("signed by", signers.map { String($0.prefix(16)) }.joined(separator: ", ")),
             ("tool", tool),
         ]
-        rows += evidenceRows
+        rows += releaseRows + evidenceRows
         if skippedTLSVerify { rows.append(("certificate", "NOT CHECKED (--insecure-skip-tls-verify)")) }
         if !counts.stagingLeft.isEmpty {
             rows.append(
@@ -174,6 +182,25 @@ extension Receipt {
         if let proof { rows.append(("signature", proof.text(keyNames))) }
         let lines = moved.map { "  \($0.repository):\($0.tag) was \($0.before ?? "nothing"), is \($0.digest)" }
         return Report(text: ([rows.aligned] + lines).joined(separator: "\n"), json: json, warnings: findings)
+    }
+
+    /// What a load that is done has done, and no more: a registry's content upgrades nothing.
+    var contentPlace: String {
+        "the content is in the \(target.hasPrefix("oci:") || target.hasPrefix("zot-root:") ? "folder" : "registry")"
+    }
+
+    /// What its release is and needs; nothing where it doesn't say.
+    private var releaseRows: [(String, String)] {
+        let rows: [(String, String?)] = [
+            ("kind", facts.kind?.rawValue),
+            ("needs", facts.needs.map { "\($0.product)-\($0.version)" }.joined(separator: ", ")),
+            ("assumed there", assumedReleases.joined(separator: ", ")),
+            ("capabilities", facts.capabilities?.joined(separator: ", ")),
+            ("not by this load", left.map { "\($0.name) (\($0.way))" }.joined(separator: ", ")),
+        ]
+        return rows.compactMap { name, value in
+            value.flatMap { $0.isEmpty ? nil : (name, $0.printable) }
+        }
     }
 
     /// Who, with whose word, and what was in force; nothing for receipts of version 0.1.
@@ -197,37 +224,22 @@ extension Receipt {
 }
 
 extension VerifiedBundle {
-    /// What a registry push doesn't do: content that the appliance takes through its own upload only.
-    package func uploadSteps(_ given: GivenArguments) -> [String] {
-        release.files.filter { $0.kind == "bundle" }.flatMap { file in
-            [
-                "dray-import extract \(file.name.shellWord) \(given.media) --to ./",
-                "# upload \(file.name) and its signature in the appliance's Local UI: https://<node>:5080, Content > Actions > "
-                    + "Upload Content; wait for the status Ready and Content Synced",
-            ]
-        }
-    }
-
     /// The step where volumes of these names are on none of the media given.
     package static func addMedia(_ volumes: [String]) -> String {
         "# add the media that hold \(volumes.map { "volumes/\($0)" }.joined(separator: ", ")): give their folders too, in the "
             + "same command"
     }
 
-    /// What to do after a load: make Palette see the packs, and check.
+    /// What to do after a load: make Palette see the packs, deliver what no registry takes, and check.
     package func stepsAfterLoad(_ target: any LoadTarget, _ given: GivenArguments) -> [String] {
+        let delivery = Delivery(release, at: target.address)
         guard !target.address.hasPrefix("oci:") else {
             let look = release.references.first { $0.tag != nil }.map { reference in
                 "skopeo inspect " + "\(target.address):\(reference.name)".shellWord
             }
-            return [look].compactMap(\.self) + uploadSteps(given)
+            return [look].compactMap(\.self) + delivery.steps(given)
         }
-        let sync = [
-            "# let Palette read the packs: with --palette URL --token-file FILE, or in the system console as this says",
-            "dray-import sync \(given.place)",
-        ]
-        let hasPacks = release.references.contains { $0.kind == "pack" }
-        return (hasPacks ? sync : []) + uploadSteps(given)
+        return delivery.packSteps(given) + delivery.steps(given)
             + [
                 "# the check, at any time and without media:",
                 "dray-import check \(release.name) \(given.site)",

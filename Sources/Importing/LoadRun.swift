@@ -21,6 +21,8 @@ package struct LoadRun: Sendable {
     package var freeSpace: UInt64?
     /// From where a delta's left-out bytes may be taken.
     package var places = GivenPlaces()
+    /// Releases, as `product-version`, that a person says the site has without a receipt of them.
+    package var assumedReleases: [String] = []
     /// Where a second copy of the receipt goes.
     package var receipt: FilePath?
     /// The plan that is carried out, and nothing else; its approval is beside it.
@@ -116,10 +118,13 @@ package struct LoadRun: Sendable {
         let allowed = replaceTags.isEmpty ? given?.patterns ?? [] : replaceTags
         let plan = try load.plan(replaceTags: allowed)
         let evidence = try admit()
-        receipt.findings += evidence.findings + load.deltaFindings(plan)
+        let assumed = assumedReleases.isEmpty ? given?.document.allowances.assumedReleases ?? [] : assumedReleases
+        let (fit, unread) = try state.fit(bundle.release, at: target, assumed: assumed, progress)
+        (load.fit, receipt.assumedReleases) = (fit, assumed)
+        receipt.findings += evidence.findings + unread + fit.warnings + load.deltaFindings(plan)
         try given?.check(
             PlanDocument(
-                plan, load, PlanDocument.Allowances(allowed, target), PlanDocument.Profile(try state.policy())),
+                plan, load, PlanDocument.Allowances(allowed, target, assumed), PlanDocument.Profile(try state.policy())),
             at: bundle.metadata.time)
         before = target.traffic
         receipt.planned = Receipt.Effort(requests: plan.requests(load.content), bytes: plan.bytesOfRequests)
@@ -185,6 +190,7 @@ extension Receipt {
         targetsVersion = bundle.metadata.targets.content.header.version
         let keys = bundle.metadata.root.root[.targets]
         (threshold, keyCount) = (Int64(keys.threshold), Int64(keys.keys.count))
+        left = Delivery(bundle.release, at: target.address).files.map { LeftPart(name: $0.name, way: $0.way.rawValue) }
         signers = Array(Set(bundle.metadata.targets.signers + [bundle.sumsSigner]).map(\.hex)).sorted()
         (self.target, skippedTLSVerify) = (target.address, target.skipsTLSVerify)
         self.tool = tool

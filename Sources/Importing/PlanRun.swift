@@ -16,6 +16,8 @@ package struct PlanRun: Sendable {
     package var freeSpace: UInt64?
     /// From where a delta's left-out bytes may be taken.
     package var places = GivenPlaces()
+    /// Releases, as `product-version`, that a person says the site has without a receipt of them.
+    package var assumedReleases: [String] = []
     /// Why metadata is accepted that has expired; `nil`: it is refused.
     package var reason: String?
     /// Where the plan goes as a file, if it can be carried out.
@@ -42,8 +44,10 @@ package struct PlanRun: Sendable {
         load.freeSpace = freeSpace
         let plan = try load.plan(replaceTags: replaceTags)
         let evidence = try admission.check(bundle, unverified, for: target)
+        let (fit, findings) = try state.fit(bundle.release, at: target, assumed: assumedReleases, progress)
+        load.fit = fit
         var report = try plan.report(load, missing: try load.missingVolumes(plan), given: given)
-        report.warnings += evidence.findings
+        report.warnings += evidence.findings + findings
         if let out { try write(plan, load, to: out, given, &report) }
         return report
     }
@@ -57,7 +61,8 @@ package struct PlanRun: Sendable {
         }
         let policy = try state.policy()
         var document = PlanDocument(
-            plan, load, reason: reason, PlanDocument.Allowances(replaceTags, load.target), PlanDocument.Profile(policy))
+            plan, load, reason: reason, PlanDocument.Allowances(replaceTags, load.target, assumedReleases),
+            PlanDocument.Profile(policy))
         (document.time, document.tool) = (now().description, tool)
         try document.write(to: out)
         report.text += "\n" + [("written to", out.string)].aligned
@@ -74,8 +79,9 @@ package struct PlanRun: Sendable {
 
 extension PlanDocument.Allowances {
     /// What the operator allows of a target.
-    init(_ patterns: [TagPattern], _ target: any LoadTarget) {
-        self.init(replaceTags: patterns.map(\.text), insecureSkipTLSVerify: target.skipsTLSVerify)
+    init(_ patterns: [TagPattern], _ target: any LoadTarget, _ assumed: [String]) {
+        self.init(
+            replaceTags: patterns.map(\.text), insecureSkipTLSVerify: target.skipsTLSVerify, assumedReleases: assumed)
     }
 }
 

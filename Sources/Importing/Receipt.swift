@@ -55,6 +55,8 @@ package struct Receipt: Sendable, Equatable {
     /// What the plan said and what was needed, in requests and bytes.
     package var planned = Effort()
     package var done = Effort()
+    /// Files of the release that a load does not deliver, and how they come to the appliance.
+    package var left: [LeftPart] = []
     /// Releases, as `product-version`, that the operator said the site had without a receipt of them.
     package var assumedReleases: [String] = []
     /// SHA-256 of the file of the receipt before this one in the site's state, 64 hex digits; `nil` for the first.
@@ -115,6 +117,7 @@ package struct Receipt: Sendable, Equatable {
         result["stagingLeft"] = .array(counts.stagingLeft.map(JSONValue.string))
         (result["planned"], result["done"]) = (planned.json, done.json)
         result["origin"] = origin.json
+        if !left.isEmpty { result["left"] = .array(left.map(\.json)) }
         if !assumedReleases.isEmpty { result["assumedReleases"] = .array(assumedReleases.map(JSONValue.string)) }
         if let previous { result["previous"] = .string(previous) }
         if let approval { result["approval"] = approval.json }
@@ -190,6 +193,7 @@ package struct Receipt: Sendable, Equatable {
         approval = try document.optional("approval").map { try ReceiptApproval($0) }
         expiredAccepted = try document.optional("expiredAccepted").map { try ReceiptExpiry($0) }
         crypto = try document.optional("crypto")?.value
+        left = try document.optional("left")?.elements().map { entry throws(JSONError) in try LeftPart(entry) } ?? []
         assumedReleases = try document.optional("assumedReleases")?.strings() ?? []
     }
 

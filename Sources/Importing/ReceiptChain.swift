@@ -6,12 +6,14 @@ package import OCI
 package import SystemPackage
 internal import Trust
 
-// Receipts and records of undos form a chain: each names the SHA-256 of the file before it.
+// Receipts, and records of undos and prunes, form a chain: each names the SHA-256 of the file before it.
 extension SiteState {
-    /// Receipts and records of undos, by name.
+    /// Receipts, and records of undos and prunes, by name.
     func receiptPaths() throws -> [FilePath] {
         guard try receiptsFolder.exists() else { return [] }
-        let names = try receiptsFolder.entries().filter { $0.hasSuffix(".json") || $0.hasSuffix(".undo") }
+        let names = try receiptsFolder.entries().filter { name in
+            [".json", ".undo", ".prune"].contains { name.hasSuffix($0) }
+        }
         return names.map { receiptsFolder.appending($0) }
     }
 

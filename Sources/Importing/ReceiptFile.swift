@@ -12,6 +12,7 @@ package struct ReceiptFile: Sendable {
     package enum Content: Sendable, Equatable {
         case load(Receipt)
         case undo(UndoRecord)
+        case prune(PruneRecord)
     }
 
     /// What proves it.
@@ -58,14 +59,24 @@ package struct ReceiptFile: Sendable {
     }
 
     private static func content(of envelope: DSSEEnvelope) throws -> (Content, [String]) {
-        do {
-            let undo = try envelope.unverifiedStatement(UndoRecord.predicateType)
+        if let undo = try statement(of: envelope, UndoRecord.predicateType) {
             return (.undo(try UndoRecord(JSONCursor(undo.predicate))), [])
-        } catch DSSEError.predicateType {
+        } else if let prune = try statement(of: envelope, PruneRecord.predicateType) {
+            return (.prune(try PruneRecord(JSONCursor(prune.predicate))), [])
+        } else {
             let predicate = JSONCursor(try envelope.unverifiedStatement(Receipt.predicateType).predicate)
             let properties = try predicate["properties"].elements().map { entry throws(JSONError) in try entry.string()
             }
             return (.load(try Receipt(predicate["dray"])), properties)
+        }
+    }
+
+    /// `nil` for a statement of another type.
+    private static func statement(of envelope: DSSEEnvelope, _ type: String) throws -> Statement? {
+        do {
+            return try envelope.unverifiedStatement(type)
+        } catch DSSEError.predicateType {
+            return nil
         }
     }
 
@@ -88,6 +99,7 @@ package struct ReceiptFile: Sendable {
         switch content {
         case .load(let receipt): receipt.previous
         case .undo(let record): record.previous
+        case .prune(let record): record.previous
         }
     }
 
@@ -96,7 +108,11 @@ package struct ReceiptFile: Sendable {
 
 extension ReceiptFile.Content {
     fileprivate init(_ document: JSONCursor) throws {
-        self = try document.optional("applied") == nil ? .load(Receipt(document)) : .undo(UndoRecord(document))
+        if try document.optional("pruned") != nil {
+            self = .prune(try PruneRecord(document))
+        } else {
+            self = try document.optional("applied") == nil ? .load(Receipt(document)) : .undo(UndoRecord(document))
+        }
     }
 }
 

@@ -109,6 +109,8 @@ extension ReceiptFile.Content {
             "load of \(receipt.title) into \(receipt.target), \(receipt.finished), \(receipt.outcome)".printable
         case .undo(let record):
             "undo of \(record.product) \(record.version) in \(record.target), \(record.time)".printable
+        case .prune(let record):
+            "prune of \(record.releases) in \(record.target), \(record.time)".printable
         }
     }
 }

@@ -165,28 +165,9 @@ extension SiteState {
 }
 
 extension SiteState {
-    /// Receipts of loads of other releases into the same target that ended well and were not undone.
+    /// Receipts of loads of other releases into the same target that ended well and were neither undone nor pruned.
     package func otherReceipts(than receipt: Receipt) throws -> [Receipt] {
-        guard try receiptsFolder.exists() else { return [] }
-        let names = try receiptsFolder.entries()
-        let undone = Set(try names.filter { $0.hasSuffix(".undo") }.compactMap(undone))
-        return try names.filter { $0.hasSuffix(".json") }.sorted().compactMap { name in
-            let other = try keptReceipt(receiptsFolder.appending(name)).receipt
-            guard other.target == receipt.target, other.release != receipt.release, other.outcome == "done" else {
-                return nil
-            }
-            return undone.contains(other.release + other.finished) ? nil : other
-        }
-    }
-
-    /// The release and time of a load that this record says was undone.
-    private func undone(_ name: String) throws -> String? {
-        let path = receiptsFolder.appending(name)
-        let file = try ReceiptFile(at: path)
-        _ = try file.proof(by: receiptKeys())
-        guard case .undo(let record) = file.content else {
-            throw StateError.noReceipt(path, "it is the receipt of a load, under the name of an undo")
-        }
-        return record.release + record.finished
+        try releases(at: receipt.target).releases.filter { $0.newest.release != receipt.release }.flatMap(\.receipts)
+            .filter { $0.outcome == "done" }.sorted { $0.finished < $1.finished }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Files
+internal import Palette
 package import SystemPackage
 
 /// A vendor's detached signature over one input.
@@ -46,7 +47,7 @@ package struct ManifestItem: Sendable, Equatable {
     /// "appliance" is one of the words of its name (`palette-enterprise-appliance-4.7.27.tar.zst`). Packs and Third
     /// Party packs (`cni-calico-3.29.2.zst`, `palette-thirdparty-bundle-4.7.3.zst`) go to the registry.
     package static func isApplianceBundle(_ name: String) -> Bool {
-        name.lowercased().split { !$0.isLetter && !$0.isNumber }.contains("appliance")
+        VendorFile.isApplianceBundle(name)
     }
 
     /// Whether a file of this name can stand on every medium: FAT and NTFS take the least.

@@ -13,9 +13,10 @@ struct PlanCommand: Command {
         discussion: """
             Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with. With \
             --out the plan goes into a file as well, for a second person to sign (dray-import approve); load --plan then does \
-            that and nothing else. What has expired is refused (11) unless --accept-expired and --reason say why it is needed \
-            all the same, and such a plan must be signed. For a delta it says what would be read from where, and refuses (3) with \
-            the list of what is nowhere at hand.
+            that and nothing else. A release that needs others is refused (14) where no receipt tells that the site has them. \
+            What has expired is refused (11) unless --accept-expired and --reason say why it is needed all the same, and such a \
+            plan must be signed. For a delta it says what would be read from where, and refuses (3) with the list of what is \
+            nowhere at hand.
 
             \(exitCodeHelp([.incomplete, .notTrusted, .expired, .replaced, .damaged, .refused, .registryRefused, .noSpace]))
             """)
@@ -46,6 +47,7 @@ struct PlanCommand: Command {
         let target = try target.target(media.state.site)
         var run = PlanRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
+        run.assumedReleases = leave.assumeRelease
         (run.freeSpace, run.reason, run.out) = (leave.freeSpace?.bytes, reason, out.map { FilePath($0) })
         let given = GivenArguments(media: media.words + places.words, target: self.target.words + leave.words)
         let unverified = try media.unverified()
@@ -70,9 +72,23 @@ struct LeaveOptions: ParsableArguments {
             valueName: "size"))
     var freeSpace: ByteSize?
 
+    @Option(
+        help: ArgumentHelp(
+            "Take it that the site has this release although no receipt says so, as it was installed from an ISO or loaded "
+                + "without Dray: product-version. May be repeated. The receipt records it.", valueName: "release"))
+    var assumeRelease: [String] = []
+
+    func validate() throws {
+        guard assumeRelease.allSatisfy({ $0.wholeMatch(of: /[a-z0-9-]+-[A-Za-z0-9][A-Za-z0-9._+-]*/) != nil }) else {
+            throw ValidationError("--assume-release takes a release by its name: palette-enterprise-4.7.15")
+        }
+    }
+
     var patterns: [TagPattern] { replaceTags.map { TagPattern($0) } }
     /// The options again, for the next command; patterns are added by the plan.
-    var words: [String] { freeSpace.map { ["--free-space", "\($0.bytes)"] } ?? [] }
+    var words: [String] {
+        (freeSpace.map { ["--free-space", "\($0.bytes)"] } ?? []) + assumeRelease.flatMap { ["--assume-release", $0] }
+    }
 }
 
 /// How much of the target is read back.
@@ -123,6 +139,7 @@ struct LoadCommand: Command {
         let target = try target.target(media.state.site)
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
+        run.assumedReleases = leave.assumeRelease
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
         (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
