@@ -218,6 +218,12 @@ extension VerifiedBundle {
             }
             return [look].compactMap(\.self) + uploadSteps(given)
         }
+        guard target.isRunning else {
+            return [
+                "# start Zot; then let Palette read the packs, and check at Zot's address:",
+                "dray-import check \(release.name) \(given.site)",
+            ] + uploadSteps(given)
+        }
         let sync = [
             "# let Palette read the packs: with --palette URL --token-file FILE, or in the system console as this says",
             "dray-import sync \(given.place)",
