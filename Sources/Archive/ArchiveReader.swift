@@ -75,6 +75,9 @@ package final class ArchiveReader {
         return value
     }
 
+    /// Where in the tar, its compression undone, the entry that `next` gave last begins; only before anything of it is read.
+    package var position: UInt64 { UInt64(max(unsafe archive_filter_bytes(handle, 0), 0)) }
+
     /// Fills `buffer` with the next bytes of the current entry and sets its `count`; fewer than its capacity only at
     /// the entry's end. Returns the count, 0 when there are no more.
     package func read(into buffer: Buffer) throws -> Int {

@@ -53,6 +53,10 @@ package enum BundleError: Error, Equatable {
     case objectUnknown(Digest)
     /// An object's verified pieces are not the bytes of its digest: the publisher's index is wrong.
     case objectDiffers(Digest)
+    /// A delta leaves this chunk out, and nothing at hand has it; what the delta builds on, in words.
+    case externalMissing(Digest, bytes: UInt64, base: String)
+    /// Places outside of the bundle gave other bytes than those of this digest; none of them is asked for it again.
+    case externalDiffers(Digest, places: [String])
     /// An object is larger than what asked for it takes.
     case objectTooLarge(Digest, size: UInt64, limit: Int)
 }
@@ -60,13 +64,13 @@ package enum BundleError: Error, Equatable {
 extension BundleError: ClassifiedError {
     package var failure: Failure {
         switch self {
-        case .noBundle, .volumeMissing: .incomplete
+        case .noBundle, .volumeMissing, .externalMissing: .incomplete
         case .severalBundles, .unknownBundle, .trustOnly: .usage
         case .unsigned, .unknownRoot, .differentMedia, .trustUnusable: .notTrusted
         case .delisted, .belowFloor: .replaced
         case .extraName, .otherRelease: .refused
         case .fileMissing, .fileDamaged, .fileUnusable, .sumsDiffer, .malformed, .volumeLength, .blockDamaged,
-            .frameDamaged, .objectUnknown, .objectDiffers, .objectTooLarge:
+            .frameDamaged, .objectUnknown, .objectDiffers, .externalDiffers, .objectTooLarge:
             .damaged
         }
     }
@@ -120,6 +124,12 @@ extension BundleError: CustomStringConvertible {
         case .objectUnknown(let digest): "the bundle has no object \(digest); ask its sender"
         case .objectDiffers(let digest):
             "the pieces that the index names for \(digest) are not its bytes; it was not accepted, ask its sender"
+        case .externalMissing(let digest, let bytes, let base):
+            "this bundle is a delta and leaves out \(bytes) bytes (\(digest)) that nothing at hand has; it builds on \(base): "
+                + "give that bundle's folder with --base, its ISO or archive with --seed, or the registry that has it"
+        case .externalDiffers(let digest, let places):
+            "what \(places.list) gave for \(digest) are not its bytes; they were not used. Run the same command again with "
+                + "--base or --seed of the release that the delta builds on"
         case .objectTooLarge(let digest, let size, let limit):
             "\(digest) has \(size) bytes, at most \(limit) are possible here; ask its sender"
         }

@@ -42,6 +42,33 @@ struct Run: Equatable {
     let length: UInt64
 }
 
+/// A run of bytes of a chunk that the bundle leaves out.
+struct ExternalRun: Equatable {
+    /// The chunk's number.
+    let chunk: Int
+    /// In the chunk.
+    let offset: UInt64
+    let length: UInt64
+}
+
+/// A run of an object's bytes: in the bundle or left out of it.
+enum ObjectRun: Equatable {
+    case stored(Run)
+    case external(ExternalRun)
+}
+
+extension Run {
+    func dropping(_ count: UInt64) -> Run {
+        Run(volume: volume, position: position + count, length: length - count)
+    }
+}
+
+extension ExternalRun {
+    func dropping(_ count: UInt64) -> ExternalRun {
+        ExternalRun(chunk: chunk, offset: offset + count, length: length - count)
+    }
+}
+
 /// Walks the runs that an object is made of, in order.
 struct RunCursor {
     private let index: BundleIndex
@@ -56,8 +83,17 @@ struct RunCursor {
         segments = Int(object.firstSegment)..<Int(object.firstSegment) + Int(object.segmentCount)
     }
 
+    /// The runs of one chunk.
+    init(chunk number: Int, _ index: BundleIndex, _ frames: FrameMap) {
+        (self.index, self.frames) = (index, frames)
+        segments = 0..<0
+        let chunk = index.chunk(number)
+        parts = Int(chunk.firstPart)..<Int(chunk.firstPart) + Int(chunk.partCount)
+        left = chunk.length
+    }
+
     /// The next run, or `nil` after the last.
-    mutating func next() -> Run? {
+    mutating func next() -> ObjectRun? {
         while true {
             while left > 0, let number = parts.popFirst() {
                 let part = index.part(number)
@@ -68,11 +104,16 @@ struct RunCursor {
                 let length = min(part.length - skip, left)
                 let position = frames.start(of: Int(part.frame)) + UInt64(part.offset) + skip
                 (skip, left) = (0, left - length)
-                return Run(volume: Int(index.frame(Int(part.frame)).volume), position: position, length: length)
+                return .stored(
+                    Run(volume: Int(index.frame(Int(part.frame)).volume), position: position, length: length))
             }
             guard let number = segments.popFirst() else { return nil }
             let segment = index.segment(number)
             let chunk = index.chunk(Int(segment.chunk))
+            if chunk.isExternal {
+                return .external(
+                    ExternalRun(chunk: Int(segment.chunk), offset: segment.offset, length: segment.length))
+            }
             parts = Int(chunk.firstPart)..<Int(chunk.firstPart) + Int(chunk.partCount)
             (skip, left) = (segment.offset, segment.length)
         }

@@ -7,7 +7,8 @@ package import OCI
 
 /// Reads objects out of verified blocks. One thread at a time; about 16 MiB, whatever the objects' size.
 package final class ObjectReader {
-    private let bundle: VerifiedBundle
+    let bundle: VerifiedBundle
+    private let externals: ExternalReader?
     /// Of archive volumes: a frame's stored bytes must lie in one piece. They are at most 8 MiB (`IndexChecks`), little
     /// more than 4 as `pack` writes them.
     private let stored: VerifiedBlocks
@@ -20,8 +21,10 @@ package final class ObjectReader {
     /// No frame that several members share decodes to more (docs/format.md, "Archive volume").
     private static let sharedFrameLength: UInt32 = 5 << 19
 
-    init(_ bundle: VerifiedBundle) {
+    /// `source`: where bytes come from that the bundle leaves out.
+    init(_ bundle: VerifiedBundle, _ source: (any ExternalSource)?) {
         self.bundle = bundle
+        externals = source.map { ExternalReader(bundle, $0) }
         decoder = bundle.decoders.decoder()
         let files = VolumeFiles(bundle)
         stored = VerifiedBlocks(bundle, files, capacity: 2 * maximumFrameLength + 2 * blockSize)
@@ -30,13 +33,24 @@ package final class ObjectReader {
 
     /// Begins reading an object at its first byte.
     ///
-    /// `proof`: who compares its digest.
-    /// Throws `BundleError.objectUnknown` (13), and `.volumeMissing` (3) when no medium has a volume that it needs.
+    /// `proof`: who compares its digest; of an object with bytes from outside of the bundle it is always the stream.
+    /// Throws `BundleError.objectUnknown` (13), and 3 when no medium has a volume that it needs (`.volumeMissing`) or it has
+    /// bytes that the bundle leaves out and this reader has no source for (`.externalMissing`).
     package func stream(_ digest: Digest, proof: ObjectProof = .stream) throws(BundleError) -> ObjectStream {
         guard let object = bundle.index.object(digest) else { throw .objectUnknown(digest) }
         if let missing = try bundle.missingVolumes(for: [digest]).first { throw .volumeMissing(missing.name) }
+        let leftOut = try bundle.externalNumbers(for: [digest])
+        if let first = leftOut.first, externals == nil { throw absent(first) }
         let runs = RunCursor(object, bundle.index, bundle.frames)
-        return ObjectStream(object, runs: runs, reader: self, proof: proof)
+        return ObjectStream(object, runs: runs, reader: self, proof: leftOut.isEmpty ? proof : .stream)
+    }
+
+    func absent(_ chunk: Int) -> BundleError { bundle.absent(chunk) }
+
+    /// What reads the chunk of a run that the bundle leaves out.
+    func externals(for run: ExternalRun) throws(BundleError) -> ExternalReader {
+        guard let externals else { throw absent(run.chunk) }
+        return externals
     }
 
     /// Reads an object for its proof alone. Throws as its stream, `BundleError.objectDiffers` (13) among it.

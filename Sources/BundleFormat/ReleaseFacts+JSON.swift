@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import OCI
-internal import Trust
+package import Trust
 
 extension Release {
     /// The members of `release.json` that are left out where there is nothing to say.
@@ -32,13 +32,15 @@ extension Release {
 }
 
 extension JSONCursor {
-    func strings() throws(JSONError) -> [String] {
+    /// The texts of an array. Throws `JSONError`.
+    package func strings() throws(JSONError) -> [String] {
         var texts: [String] = []
         for element in try elements() { texts.append(try element.string()) }
         return texts
     }
 
-    func choice<Value: RawRepresentable<String> & CaseIterable>(_ type: Value.Type) throws(JSONError) -> Value {
+    /// One of the values that a type has. Throws `JSONError`.
+    package func choice<Value: RawRepresentable<String> & CaseIterable>(_ type: Value.Type) throws(JSONError) -> Value {
         guard let value = Value(rawValue: try string()) else {
             throw invalid("one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))")
         }
@@ -47,19 +49,23 @@ extension JSONCursor {
 }
 
 extension Release.Name {
-    fileprivate var json: JSONValue { ["product": .string(product), "version": .string(version)] }
+    /// As `release.json` has it.
+    package var json: JSONValue { ["product": .string(product), "version": .string(version)] }
 
-    fileprivate init(_ cursor: JSONCursor) throws {
+    /// Throws `JSONError`.
+    package init(_ cursor: JSONCursor) throws {
         self.init(product: try cursor["product"].string(), version: try cursor["version"].string())
     }
 }
 
 extension Release.Profile {
-    fileprivate var json: JSONValue {
+    /// As `release.json` has it.
+    package var json: JSONValue {
         ["layers": .array(layers.map(\.json)), "platforms": .array(platforms.map(JSONValue.string))]
     }
 
-    fileprivate init(_ cursor: JSONCursor) throws {
+    /// Throws `JSONError`.
+    package init(_ cursor: JSONCursor) throws {
         self.init(
             layers: try cursor["layers"].elements().map(Release.Layer.init),
             platforms: try cursor["platforms"].strings())
@@ -156,14 +162,16 @@ extension Release.ISOFacts {
 }
 
 extension Release.Base {
-    var json: JSONValue {
+    /// As `release.json` has it.
+    package var json: JSONValue {
         [
             "releases": .array(releases.map(\.json)), "sites": .array(sites.map(\.json)),
             "repositories": .array(repositories.map(JSONValue.string)),
         ]
     }
 
-    fileprivate init(_ cursor: JSONCursor) throws {
+    /// Throws `JSONError`.
+    package init(_ cursor: JSONCursor) throws {
         self.init()
         releases = try cursor["releases"].elements().map(Release.BaseRelease.init)
         sites = try cursor["sites"].elements().map(Release.BaseSite.init)

@@ -35,7 +35,8 @@ package struct VerifiedBundle: Sendable {
     /// The volumes that are on none of the media. One that is there with another length is damaged, not missing.
     package var missingVolumes: [Volume] { volumes.filter(\.isMissing).map(\.volume) }
 
-    /// The missing ones of those volumes that these objects need, in order. Throws `BundleError.objectUnknown`.
+    /// The missing ones of those volumes that these objects need, in order; of what a delta leaves out see
+    /// `externalNumbers`. Throws `BundleError.objectUnknown`.
     package func missingVolumes(for objects: some Sequence<Digest>) throws(BundleError) -> [Volume] {
         try volumeNumbers(for: objects).sorted().map { volumes[$0] }.filter(\.isMissing).map(\.volume)
     }
@@ -46,7 +47,9 @@ package struct VerifiedBundle: Sendable {
         for digest in objects {
             guard let object = index.object(digest) else { throw .objectUnknown(digest) }
             var runs = RunCursor(object, index, frames)
-            while let run = runs.next() { numbers.insert(run.volume) }
+            while let run = runs.next() {
+                if case .stored(let run) = run { numbers.insert(run.volume) }
+            }
         }
         return numbers
     }
@@ -59,8 +62,8 @@ package struct VerifiedBundle: Sendable {
         return try files.bytes(of: name, target, limit: limit)
     }
 
-    /// A reader of objects, for one thread.
-    package func reader() -> ObjectReader { ObjectReader(self) }
+    /// A reader of objects, for one thread. `externals`: where it finds what a delta leaves out.
+    package func reader(externals: (any ExternalSource)? = nil) -> ObjectReader { ObjectReader(self, externals) }
 }
 
 /// Where a volume is on the media at hand.

@@ -34,10 +34,16 @@ package struct VerifyReport: Sendable {
     package let affectedNames: [String]
     /// Bytes of the volumes that were read and hashed.
     package let bytesChecked: UInt64
+    /// What a delta leaves out, which no medium can prove; `nil` for a full bundle.
+    package let externals: ExternalTotals?
+    /// What a delta builds on, in words.
+    package let base: String?
 
     init(_ bundle: VerifiedBundle, _ volumes: [VolumeResult]) throws {
         self.volumes = volumes
         findings = bundle.findings
+        externals = bundle.index.isDelta ? bundle.index.externalTotals : nil
+        base = bundle.baseNames
         bytesChecked = volumes.filter { $0.fault == nil }.reduce(0) { $0 + $1.volume.length }
         let damage = Damage(bundle.index, volumes)
         affectedObjects = damage.isEmpty ? [] : damage.objects(of: bundle)
@@ -63,6 +69,12 @@ package struct VerifyReport: Sendable {
             "affectedObjects": .array(affectedObjects.map { .string($0.description) }),
             "affected": .array(affectedNames.map(JSONValue.string)),
             "bytesChecked": .int(Int64(clamping: bytesChecked)), "exitCode": .int(Int64(failure?.rawValue ?? 0)),
+            "delta": externals.map {
+                [
+                    "base": .string(base ?? ""), "chunks": .int(Int64($0.chunks)),
+                    "bytes": .int(Int64(clamping: $0.bytes)),
+                ]
+            } ?? .null,
         ]
     }
 }
@@ -134,7 +146,8 @@ private struct Damage {
         }.map(\.digest)
     }
 
-    private func isHit(_ run: Run) -> Bool {
+    private func isHit(_ run: ObjectRun) -> Bool {
+        guard case .stored(let run) = run else { return false }  // no medium could damage it
         if whole.contains(run.volume) { return true }
         guard let bad = blocks[run.volume] else { return false }
         let stored = stored(run)
@@ -168,6 +181,8 @@ extension VerifiedBundle {
                     return try Manifest(parsing: Data(bytes), mediaType: descriptor.mediaType)
                 }
                 if objects.contains(where: { graph.contains($0) }) { names.append(reference.name) }
+            } catch BundleError.externalMissing(_, _, _) {
+                continue  // a manifest that the delta leaves out: no medium can tell
             } catch {
                 names.append(reference.name)
             }

@@ -10,7 +10,7 @@ extension VerifiedBundle {
     package var inspection: Report {
         let missing = Set(missingVolumes.map(\.name))
         var rows = [
-            ("release", "\(release.product) \(release.version) (\(release.edition))"),
+            ("release", release.title),
             ("root", RootCandidate.grouped(metadata.fingerprint?.hex ?? "")),
             (
                 "signed",
@@ -42,7 +42,8 @@ extension VerifiedBundle {
             text: rows.aligned + "\nvolumes:\n" + volumes.joined(separator: "\n"),
             json: [
                 "product": .string(release.product), "version": .string(release.version),
-                "edition": .string(release.edition), "root": .string(metadata.fingerprint?.hex ?? ""),
+                "edition": .string(release.edition), "preview": .bool(release.isPreview),
+                "root": .string(metadata.fingerprint?.hex ?? ""),
                 "targetsVersion": .int(metadata.targets.content.header.version),
                 "expires": .string(metadata.targets.content.header.expires.description),
                 "signers": .array(

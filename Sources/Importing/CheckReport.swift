@@ -8,7 +8,7 @@ extension CheckResult {
     package func report(_ check: Check, receipt file: String, given: String) -> Report {
         let receipt = check.receipt
         var rows = [
-            ("release", "\(receipt.product) \(receipt.version) (\(receipt.edition))"), ("target", check.target.address),
+            ("release", receipt.title), ("target", check.target.address),
             (
                 "asked for",
                 "\(manifests.of("manifest")) by their bytes, \(blobs.of("blob")) by their "
@@ -74,6 +74,8 @@ extension CheckResult {
     private func json(_ check: Check) -> JSONValue {
         [
             "target": .string(check.target.address), "release": .string(check.receipt.release),
+            "product": .string(check.receipt.product), "version": .string(check.receipt.version),
+            "edition": .string(check.receipt.edition), "preview": .bool(check.receipt.facts.isPreview),
             "deep": .bool(check.isDeep),
             "manifests": .int(Int64(manifests)), "blobs": .int(Int64(blobs)), "tags": .int(Int64(tags)),
             "images": .int(Int64(images)), "complete": .bool(faults.isEmpty),

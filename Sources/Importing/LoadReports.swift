@@ -30,7 +30,7 @@ extension LoadPlan {
         let manifests = groups.reduce(0) { $0 + $1.allManifests.count }
         var rows = [
             ("target", load.target.address + (traits.name.isEmpty ? "" : " (\(traits.name))")),
-            ("release", "\(load.bundle.release.product) \(load.bundle.release.version)"),
+            ("release", load.bundle.release.title),
             (
                 "to send",
                 "at most \(bytesToSend.asSize): \((blobs.count - mounts).of("blob")), \(manifests.of("manifest"))"
@@ -52,6 +52,7 @@ extension LoadPlan {
     private func json(_ load: Load, _ missing: [String]) -> JSONValue {
         [
             "target": .string(load.target.address), "registry": .string(traits.name),
+            "release": load.bundle.release.titleJSON,
             "bytesToSend": .int(Int64(clamping: bytesToSend)), "requests": .int(requests(load.content)),
             "blobs": .int(Int64(groups.reduce(0) { $0 + $1.blobs.count })),
             "manifests": .int(Int64(groups.reduce(0) { $0 + $1.allManifests.count })),
@@ -133,7 +134,7 @@ extension Receipt {
     package func report(file: FilePath?, proof: ReceiptFile.Proof? = nil, keyNames: [KeyID: String] = [:]) -> Report {
         let moved = counts.tags.filter { $0.action == "move" }
         var rows = [
-            ("release", "\(product) \(version) (\(edition))"), ("target", target),
+            ("release", title), ("target", target),
             (
                 "outcome",
                 outcome == "done"
@@ -152,6 +153,7 @@ extension Receipt {
             ("read back", readBackText),
             ("requests", "\(done.requests), planned \(planned.requests)"),
             ("bytes sent", "\(done.bytes.asSize), planned at most \(planned.bytes.asSize)"),
+            ("kind", facts.kind?.rawValue ?? "not said"),
             ("signed by", signers.map { String($0.prefix(16)) }.joined(separator: ", ")),
             ("tool", tool),
         ]

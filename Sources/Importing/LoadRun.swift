@@ -173,7 +173,7 @@ extension Receipt {
     init(of bundle: VerifiedBundle, target: any LoadTarget, tool: String) {
         self.init()
         (product, version) = (bundle.release.product, bundle.release.version)
-        edition = bundle.release.edition
+        (edition, facts) = (bundle.release.edition, ReceiptFacts(bundle.release))
         release = bundle.metadata.targets.content.files["release.json"]?.sha256.lowercaseHex ?? ""
         root = bundle.metadata.fingerprint?.hex ?? ""
         rootVersion = bundle.metadata.root.root.header.version

@@ -12,19 +12,13 @@ extension PlanDocument {
         var members: [String: JSONValue] = [
             "format": .string(PlanDocument.format), "target": .string(target), "time": .string(time),
             "tool": .string(tool),
-            "release": [
-                "product": .string(release.product), "version": .string(release.version),
-                "edition": .string(release.edition), "sha256": .string(release.sha256),
-            ],
+            "release": release.json,
             "trust": [
                 "root": .string(trust.root), "rootVersion": .int(trust.rootVersion),
                 "timestampVersion": .int(trust.timestampVersion), "snapshotVersion": .int(trust.snapshotVersion),
                 "targetsVersion": .int(trust.targetsVersion),
             ],
-            "allow": [
-                "replaceTags": .array(allowances.replaceTags.map(JSONValue.string)),
-                "insecureSkipTLSVerify": .bool(allowances.insecureSkipTLSVerify),
-            ],
+            "allow": allowances.json,
             "objects": [
                 "manifests": .int(objects.manifests), "blobs": .int(objects.blobs), "bytes": .int(objects.bytes),
             ],
@@ -115,9 +109,20 @@ extension PlanDocument {
 
 extension PlanDocument.ReleaseName {
     fileprivate init(_ cursor: JSONCursor) throws(JSONError) {
-        try cursor.allow(only: ["product", "version", "edition", "sha256"])
+        try cursor.allow(only: ["product", "version", "edition", "sha256", "preview"])
         (product, version) = (try cursor["product"].string(), try cursor["version"].string())
         (edition, sha256) = (try cursor["edition"].string(), try cursor["sha256"].string())
+        isPreview = try cursor.optional("preview")?.bool() ?? false
+    }
+
+    // What most plans don't need is left out of them.
+    fileprivate var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "product": .string(product), "version": .string(version), "edition": .string(edition),
+            "sha256": .string(sha256),
+        ]
+        if isPreview { members["preview"] = true }
+        return .object(members)
     }
 }
 
@@ -132,9 +137,20 @@ extension PlanDocument.TrustVersions {
 
 extension PlanDocument.Allowances {
     fileprivate init(_ cursor: JSONCursor) throws(JSONError) {
-        try cursor.allow(only: ["replaceTags", "insecureSkipTLSVerify"])
+        try cursor.allow(only: ["replaceTags", "insecureSkipTLSVerify", "assumedReleases"])
         let patterns = try cursor["replaceTags"].elements().map { text throws(JSONError) in try text.string() }
-        self.init(replaceTags: patterns, insecureSkipTLSVerify: try cursor["insecureSkipTLSVerify"].bool())
+        self.init(
+            replaceTags: patterns, insecureSkipTLSVerify: try cursor["insecureSkipTLSVerify"].bool(),
+            assumedReleases: try cursor.optional("assumedReleases")?.strings() ?? [])
+    }
+
+    fileprivate var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "replaceTags": .array(replaceTags.map(JSONValue.string)),
+            "insecureSkipTLSVerify": .bool(insecureSkipTLSVerify),
+        ]
+        if !assumedReleases.isEmpty { members["assumedReleases"] = .array(assumedReleases.map(JSONValue.string)) }
+        return .object(members)
     }
 }
 

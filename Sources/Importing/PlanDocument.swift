@@ -39,6 +39,7 @@ package struct PlanDocument: Equatable, Sendable {
         package var product = "", version = "", edition = ""
         /// SHA-256 of `release.json`, 64 hex digits.
         package var sha256 = ""
+        package var isPreview = false
     }
 
     /// By whose word: the pinned root's fingerprint, and the versions of all roles.
@@ -55,10 +56,15 @@ package struct PlanDocument: Equatable, Sendable {
         package var replaceTags: [String] = []
         /// Whether any certificate of the target is taken.
         package var insecureSkipTLSVerify = false
+        /// Releases, as `product-version`, that the operator says the site has without a receipt of them; sorted.
+        package var assumedReleases: [String] = []
 
-        package init(replaceTags: [String] = [], insecureSkipTLSVerify: Bool = false) {
+        package init(
+            replaceTags: [String] = [], insecureSkipTLSVerify: Bool = false, assumedReleases: [String] = []
+        ) {
             self.replaceTags = Set(replaceTags).sorted()
             self.insecureSkipTLSVerify = insecureSkipTLSVerify
+            self.assumedReleases = Set(assumedReleases).sorted()
         }
     }
 
@@ -122,6 +128,8 @@ extension PlanDocument {
         if now.allowances.insecureSkipTLSVerify && !allowances.insecureSkipTLSVerify {
             lines.append("the registry's certificate would not be checked here")
         }
+        let assumed = now.allowances.assumedReleases.filter { !allowances.assumedReleases.contains($0) }
+        if !assumed.isEmpty { lines.append("taken for granted here only: \(assumed.joined(separator: ", "))") }
         if profile.fips && !now.profile.fips { lines.append("planned with FIPS, found without") }
         if profile.sandbox == .required && now.profile.sandbox != .required {
             lines.append("planned with the sandbox, found without")
@@ -166,6 +174,9 @@ extension PlanDocument {
         if !allowances.replaceTags.isEmpty {
             rows.append(("may move", allowances.replaceTags.map(\.printable).joined(separator: ", ")))
         }
+        if !allowances.assumedReleases.isEmpty {
+            rows.append(("assumed there", allowances.assumedReleases.map(\.printable).joined(separator: ", ")))
+        }
         if allowances.insecureSkipTLSVerify { rows.append(("certificate", "NOT CHECKED")) }
         return rows + [
             ("fips", profile.fips ? "on" : "off"), ("sandbox", profile.sandbox.rawValue),
@@ -177,11 +188,13 @@ extension PlanDocument {
 extension PlanDocument.ReleaseName {
     fileprivate init(_ bundle: VerifiedBundle) {
         (product, version) = (bundle.release.product, bundle.release.version)
-        edition = bundle.release.edition
+        (edition, isPreview) = (bundle.release.edition, bundle.release.isPreview)
         sha256 = bundle.metadata.targets.content.files["release.json"].map { Digest(hashed: $0.sha256).hex } ?? ""
     }
 
-    fileprivate var text: String { "\(product) \(version) (\(edition)), sha256:\(sha256)".printable }
+    fileprivate var text: String {
+        "\(ReleaseTitle.text(product, version, edition, isPreview: isPreview)), sha256:\(sha256)".printable
+    }
 }
 
 extension PlanDocument.TrustVersions {

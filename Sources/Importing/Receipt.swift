@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 package import Cage
 package import Trust
 
@@ -13,6 +14,8 @@ package struct Receipt: Sendable, Equatable {
     package var edition = ""
     /// SHA-256 of `release.json`, 64 hex digits.
     package var release = ""
+    /// What the release says of itself.
+    package var facts = ReceiptFacts()
     /// The pinned root's fingerprint, 64 hex digits.
     package var root = ""
     package var rootVersion: Int64 = 0
@@ -52,6 +55,8 @@ package struct Receipt: Sendable, Equatable {
     /// What the plan said and what was needed, in requests and bytes.
     package var planned = Effort()
     package var done = Effort()
+    /// Releases, as `product-version`, that the operator said the site had without a receipt of them.
+    package var assumedReleases: [String] = []
     /// SHA-256 of the file of the receipt before this one in the site's state, 64 hex digits; `nil` for the first.
     package var previous: String?
     package var origin = ReceiptOrigin()
@@ -80,10 +85,7 @@ package struct Receipt: Sendable, Equatable {
     package var json: JSONValue {
         var result: [String: JSONValue] = [
             "format": .int(Receipt.format), "findings": .array(findings.map(JSONValue.string)),
-            "release": [
-                "product": .string(product), "version": .string(version), "edition": .string(edition),
-                "sha256": .string(release),
-            ],
+            "release": .object(facts.members.merging(name) { $1 }),
             "trust": [
                 "root": .string(root), "rootVersion": .int(rootVersion), "timestampVersion": .int(timestampVersion),
                 "snapshotVersion": .int(snapshotVersion), "targetsVersion": .int(targetsVersion),
@@ -113,11 +115,19 @@ package struct Receipt: Sendable, Equatable {
         result["stagingLeft"] = .array(counts.stagingLeft.map(JSONValue.string))
         (result["planned"], result["done"]) = (planned.json, done.json)
         result["origin"] = origin.json
+        if !assumedReleases.isEmpty { result["assumedReleases"] = .array(assumedReleases.map(JSONValue.string)) }
         if let previous { result["previous"] = .string(previous) }
         if let approval { result["approval"] = approval.json }
         if let expiredAccepted { result["expiredAccepted"] = expiredAccepted.json }
         if let crypto { result["crypto"] = crypto }
         return .object(result)
+    }
+
+    private var name: [String: JSONValue] {
+        [
+            "product": .string(product), "version": .string(version), "edition": .string(edition),
+            "sha256": .string(release),
+        ]
     }
 
     /// The file's bytes: canonical JSON and a newline.
@@ -134,6 +144,7 @@ package struct Receipt: Sendable, Equatable {
         let (release, trust) = (try document["release"], try document["trust"])
         (product, version) = (try release["product"].string(), try release["version"].string())
         (edition, self.release) = (try release["edition"].string(), try release["sha256"].string())
+        facts = try ReceiptFacts(release)
         (root, rootVersion) = (try trust["root"].string(), try trust["rootVersion"].int())
         targetsVersion = try trust["targetsVersion"].int()
         signers = try trust["signers"].elements().map { cursor throws(JSONError) in try cursor.string() }
@@ -179,6 +190,7 @@ package struct Receipt: Sendable, Equatable {
         approval = try document.optional("approval").map { try ReceiptApproval($0) }
         expiredAccepted = try document.optional("expiredAccepted").map { try ReceiptExpiry($0) }
         crypto = try document.optional("crypto")?.value
+        assumedReleases = try document.optional("assumedReleases")?.strings() ?? []
     }
 
     /// The most bytes of a receipt that is read.

@@ -106,8 +106,7 @@ extension ReceiptFile.Content {
     var line: String {
         switch self {
         case .load(let receipt):
-            "load of \(receipt.product) \(receipt.version) into \(receipt.target), \(receipt.finished), \(receipt.outcome)"
-                .printable
+            "load of \(receipt.title) into \(receipt.target), \(receipt.finished), \(receipt.outcome)".printable
         case .undo(let record):
             "undo of \(record.product) \(record.version) in \(record.target), \(record.time)".printable
         }

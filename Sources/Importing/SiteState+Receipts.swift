@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 internal import Files
 package import OCI
 package import SystemPackage
@@ -89,7 +90,8 @@ extension SiteState {
         let (receipts, faults) = try receipts()
         let rows = receipts.map { kept in
             let receipt = kept.receipt
-            return [receipt.finished, receipt.names[1], receipt.outcome, kept.proof.shortText, receipt.target]
+            let mark = receipt.facts.isPreview ? " (PREVIEW)" : ""
+            return [receipt.finished, receipt.names[1] + mark, receipt.outcome, kept.proof.shortText, receipt.target]
         }
         let isUnproven = receipts.contains { $0.proof == .unsigned }
         let warning = "receipts that are not signed prove nothing; site init makes the key that signs those to come"
@@ -104,6 +106,8 @@ extension SiteState {
                         "product": .string(receipt.product),
                         "version": .string(receipt.version), "target": .string(receipt.target),
                         "outcome": .string(receipt.outcome), "finished": .string(receipt.finished),
+                        "kind": receipt.facts.kind.map { .string($0.rawValue) } ?? .null,
+                        "preview": .bool(receipt.facts.isPreview),
                     ]
                 }), warnings: faults + (isUnproven ? [warning] : []),
             next: rows.isEmpty

@@ -11,7 +11,7 @@ extension VerifiedBundle {
         let check = try checkVolumes(threads: threads, progress: progress)
         let good = check.volumes.count { $0.isGood }
         var rows = [
-            ("release", "\(release.product) \(release.version) (\(release.edition))"),
+            ("release", release.title),
             ("root", RootCandidate.grouped(metadata.fingerprint?.hex ?? "")),
             (
                 "signed by",

@@ -44,7 +44,10 @@ struct ArchiveIntake {
         source.volume = volume
         source.resumed = volume?.length ?? 0
         source.onVolumeWritten = { [builder] volume, last in builder.commitPlain(ordinal, volume, since: last) }
-        let archive = try ArchiveReader { try source.next() }
+        // In a file that stands on the medium as it is, blobs are looked for; what lies there is not stored again.
+        let map = plainName.map { _ in ArchiveMap { try source.next() } }
+        let mapped = map.map { MappedBlobs(builder: builder, map: $0) }
+        let archive = try ArchiveReader { try map.map { try $0.next() } ?? source.next() }
         var indexes: [(folder: String, bytes: [UInt8])] = []
         var layout: String?
         var others = 0
@@ -56,24 +59,31 @@ struct ArchiveIntake {
             if parts.last == "index.json", indexes.count < 16 {
                 let bytes = try contents(of: archive, entry, limit: LayoutFolder.maximumIndex)
                 indexes.append((folder, bytes))
-            } else if parts.count >= 3, parts[parts.count - 3] == "blobs", parts[parts.count - 2] == "sha256",
-                let digest = Digest(hex: parts[parts.count - 1])
-            {
+            } else if let digest = ArchiveIntake.blob(of: entry) {
                 layout = layout ?? parts.dropLast(3).joined(separator: "/")
                 var blobs = BlobIntake(builder: builder, reader: reader)
                 blobs.onWhole = notes.note
-                try blobs.take(digest, size: entry.size, place: path.string) { try archive.read(into: $0) }
+                let read = { (buffer: Buffer) in try archive.read(into: buffer) }
+                if let mapped {
+                    guard !mapped.has(digest) else { continue }
+                    mapped.position = archive.position
+                    try blobs.take(digest, size: entry.size, place: path.string, into: mapped, read)
+                } else {
+                    let stored = StoredBlobs(builder: builder)
+                    try blobs.take(digest, size: entry.size, place: path.string, into: stored, read)
+                }
             } else if parts.last != "oci-layout" {
                 others += 1
             }
         }
-        try archive.finish()
+        if let map { try map.drain() } else { try archive.finish() }
         try reader.identity.wait()
         guard let index = indexes.first(where: { $0.folder == layout ?? $0.folder })?.bytes else {
             throw PackError.notALayout(path.string, why: "it holds no index.json beside its blobs")
         }
         let digest = source.finish()
         if let volume { try builder.finishPlain(ordinal, volume, extents: []) }
+        if let mapped, let file = builder.segments(of: digest)?.first { mapped.register(in: file.chunk) }
         let (entries, graph) = try walk(index, place: path.string)
         let indexDigest = Digest(of: index)
         try builder.hold(indexDigest, index)
@@ -89,6 +99,15 @@ struct ArchiveIntake {
         builder.finish(item: ordinal + 1, digest: indexDigest, size: UInt64(index.count))
         return Result(
             digest: digest, entries: entries, graph: graph, packImages: notes.lists, otherMembers: others)
+    }
+
+    /// The digest that an entry's name claims, below whatever folder: `.../blobs/sha256/<hex>`.
+    static func blob(of entry: ArchiveEntry) -> Digest? {
+        let parts = entry.name.split(separator: "/").suffix(3)
+        guard entry.kind == .file, parts.count == 3, parts.dropLast().elementsEqual(["blobs", "sha256"]) else {
+            return nil
+        }
+        return parts.last.flatMap { Digest(hex: $0) }
     }
 
     private func contents(of archive: ArchiveReader, _ entry: ArchiveEntry, limit: Int) throws -> [UInt8] {
@@ -124,7 +143,7 @@ struct ArchiveIntake {
 }
 
 /// The raw bytes of an archive on their way to three readers: libarchive, the hash, and the plain volume if there is one.
-private final class RawSource {
+final class RawSource {
     private let file: OpenFile
     private let size: UInt64
     private let reader: InputReader

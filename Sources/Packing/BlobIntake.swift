@@ -32,18 +32,22 @@ struct BlobIntake {
         if builder.has(digest) || registerKnown(digest, size: size) {
             return reader.progress.add(Int(clamping: size))
         }
-        try builder.begin(digest, as: .blobs, size: size)
+        let stored = StoredBlobs(builder: builder)
+        try stored.begin(digest, size: size)
         let hash = LaneHash()
         try reader.pieces(of: file, 0..<size, name: path.string, users: 2) { buffer, uses in
             hash.add(buffer, on: reader.identity, ending: uses)
             defer { uses.end() }
-            try buffer.withBytes { try builder.append($0) }
+            try stored.append(buffer)
         }
-        try end(digest, size: size, hash, place: place)
+        try confirm(digest, hash, place: place)
+        try stored.end(digest, size: size)
     }
 
-    /// Takes a blob whose bytes `read` gives, until it gives 0.
-    func take(_ digest: Digest, size: UInt64, place: String, _ read: (Buffer) throws -> Int) throws {
+    /// Takes a blob whose bytes `read` gives, until it gives 0; `sink` gets what isn't held back or there already.
+    func take(
+        _ digest: Digest, size: UInt64, place: String, into sink: some BlobSink, _ read: (Buffer) throws -> Int
+    ) throws {
         var hash: LaneHash?
         var taken: UInt64 = 0
         while true {
@@ -67,14 +71,15 @@ struct BlobIntake {
                 uses.end()
                 return
             }
-            if hash == nil { try builder.begin(digest, as: .blobs, size: size) }
+            if hash == nil { try sink.begin(digest, size: size) }
             let running = hash ?? LaneHash()
             hash = running
             running.add(buffer, on: reader.identity, ending: uses)
-            try buffer.withBytes { try builder.append($0) }
+            try sink.append(buffer)
         }
         guard taken == size, let hash else { throw PackError.blobMismatch(digest, in: place) }
-        try end(digest, size: size, hash, place: place)
+        try confirm(digest, hash, place: place)
+        try sink.end(digest, size: size)
     }
 
     /// Ends with a blob that is held back or whose bytes are there already; judged by its first piece.
@@ -110,11 +115,31 @@ struct BlobIntake {
         return true
     }
 
-    private func end(_ digest: Digest, size: UInt64, _ hash: LaneHash, place: String) throws {
+    private func confirm(_ digest: Digest, _ hash: LaneHash, place: String) throws {
         reader.identity.add {
             guard hash.finish() == digest else { throw PackError.blobMismatch(digest, in: place) }
         }
         try reader.identity.check()
+    }
+}
+
+/// Where the bytes of a blob go that passes in pieces, front to back.
+protocol BlobSink {
+    func begin(_ digest: Digest, size: UInt64) throws
+    func append(_ piece: Buffer) throws
+    /// All bytes have come; a lane still compares them with the digest.
+    func end(_ digest: Digest, size: UInt64) throws
+}
+
+/// Stores a blob as one chunk.
+struct StoredBlobs: BlobSink {
+    let builder: BundleBuilder
+
+    func begin(_ digest: Digest, size: UInt64) throws { try builder.begin(digest, as: .blobs, size: size) }
+
+    func append(_ piece: Buffer) throws { try piece.withBytes { try builder.append($0) } }
+
+    func end(_ digest: Digest, size: UInt64) throws {
         let chunk = try builder.end(digest, size: size)
         let whole = Segment(chunk: chunk, offset: 0, length: size)
         builder.register(object: digest, size: size, size == 0 ? [] : [whole])

@@ -110,7 +110,7 @@ package struct PackPlan: Sendable {
 
 /// The name of everything that decides which bytes a volume gets, beside the inputs.
 enum FrameRules {
-    static let version = "frames-1"
+    static let version = "frames-2"
 }
 
 extension PlannedInput {

@@ -103,8 +103,11 @@ struct PackRun {
         }
         try composer.add(result.entries, result.graph, lists: result.packImages, place: input.item.path.string)
         if input.item.deliver.contains(.file) {
-            if !input.isPlain {
-                _ = try FileIntake(builder: builder, reader: reader).take(input.item.path, size: input.size)
+            if !input.isPlain, !builder.has(result.digest) {
+                let file = ArchiveFileIntake(builder: builder, reader: reader)
+                guard try file.take(input.item.path, size: input.size) == result.digest else {
+                    throw PackError.inputChanged(input.item.path.string)
+                }
             }
             try addFile(input, digest: result.digest)
         }
@@ -120,6 +123,8 @@ struct PackRun {
             let intake = PlainIntake(builder: builder, reader: reader, knownSizes: plan.knownSizes)
             digest = try intake.take(
                 input.item.path, ordinal: input.ordinal, name: input.item.name, size: input.size)
+        } else if input.item.kind == .bundle {
+            digest = try ArchiveFileIntake(builder: builder, reader: reader).take(input.item.path, size: input.size)
         } else {
             digest = try FileIntake(builder: builder, reader: reader).take(input.item.path, size: input.size)
         }

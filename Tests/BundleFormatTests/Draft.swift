@@ -33,6 +33,8 @@ struct Draft {
     var references: [ReleaseReference] = []
     var version = "1.2.3"
     var product = Publisher.product
+    /// What it builds on; made up where it leaves something out and nothing is said.
+    var base: Release.Base?
 
     /// Begins an archive volume.
     mutating func archive(_ name: String) { begin(name, .archive) }
@@ -94,6 +96,25 @@ struct Draft {
         return digest
     }
 
+    /// Adds a chunk that the bundle leaves out; its number.
+    mutating func external(
+        _ bytes: [UInt8], _ places: [(place: UInt32, object: Digest, offset: UInt64)], digest: Digest? = nil
+    ) -> UInt32 {
+        let number = chunk(bytes, [])
+        if let digest { tables.chunks[Int(number)].digest = digest }
+        tables.externals += places.map {
+            External(chunk: number, place: $0.place, object: $0.object, offset: $0.offset)
+        }
+        return number
+    }
+
+    /// An object that the bundle leaves out, as a blob of repository 0; its digest.
+    @discardableResult
+    mutating func elsewhere(_ bytes: [UInt8], place: UInt32 = 0) -> Digest {
+        let number = external(bytes, [(place, Digest(of: bytes), 0)])
+        return object(bytes, [(number, 0, bytes.count)])
+    }
+
     /// A chunk in a raw frame of its own, and the object that it is.
     @discardableResult
     mutating func whole(_ bytes: [UInt8]) throws -> Digest {
@@ -125,6 +146,7 @@ struct Draft {
             volumeSize: 0)
         release.files = files
         release.references = references
+        release.base = base ?? (tables.externals.isEmpty ? nil : .made(up: tables.externals))
         return release
     }
 }
@@ -142,6 +164,18 @@ extension Draft {
         draft.object(first, [(one, 0, 300)])
         draft.object(second, [(two, 0, 5)])
         return draft
+    }
+}
+
+extension Release.Base {
+    /// One earlier release, and as many repositories as these count.
+    static func made(up externals: [External]) -> Release.Base {
+        var base = Release.Base()
+        let name = Release.Name(product: Publisher.product, version: "1.2.2")
+        base.releases = [Release.BaseRelease(name: name, release: Digest(of: [1]), index: Digest(of: [2]))]
+        let last = externals.map(\.place).filter { $0 != External.file }.max()
+        base.repositories = last.map { (0...$0).map { "spectro-images/r\($0)" } } ?? []
+        return base
     }
 }
 

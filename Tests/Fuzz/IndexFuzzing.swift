@@ -36,7 +36,18 @@ enum IndexFuzzing {
     private static func check(_ object: Object, _ index: BundleIndex, _ frames: FrameMap) {
         var runs = RunCursor(object, index, frames)
         var size: UInt64 = 0
-        while let run = runs.next() {
+        while let next = runs.next() {
+            guard case .stored(let run) = next else {
+                if case .external(let run) = next {
+                    let chunk = index.chunk(run.chunk)
+                    demand(
+                        run.length > 0 && run.offset < chunk.length && run.length <= chunk.length - run.offset,
+                        "a run is in its chunk")
+                    demand(index.externalChunk(run.chunk)?.externals.isEmpty == false, "a chunk left out has a place")
+                    size += run.length
+                }
+                continue
+            }
             let end = index.frameRanges[run.volume].reduce(0 as UInt64) { $0 + index.rawLength(of: index.frame($1)) }
             demand(run.length > 0 && run.position < end && run.length <= end - run.position, "a run is in its volume")
             size += run.length

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import BundleFormat
 import Files
 import Importing
+import OCI
 import Support
 import SystemPackage
 import Testing
@@ -73,6 +75,26 @@ struct ReceiptTests {
         var expected = sample()
         expected.origin = ReceiptOrigin()
         #expect(try Receipt(parsing: JSONValue.object(members).canonicalBytes) == expected)
+    }
+
+    @Test func `what the release says of itself comes back, and is not there in older receipts`() throws {
+        var receipt = sample()
+        receipt.facts.kind = .fix
+        receipt.facts.needs = [Release.Name(product: "palette-enterprise", version: "4.7.15")]
+        (receipt.facts.upgradesFrom, receipt.facts.isPreview) = (["4.7.15"], true)
+        receipt.facts.capabilities = ["backup"]
+        let calico = Release.Layer(
+            layer: "cni", component: "calico", version: "3.29.2", fips: true, isDeclared: true)
+        receipt.facts.profile = Release.Profile(layers: [calico], platforms: ["maas"])
+        let digest = try Digest(parsing: "sha256:" + String(repeating: "a", count: 64))
+        var base = Release.Base()
+        base.sites = [Release.BaseSite(target: "https://zot:30003", time: "2026-11-21T03:00:00Z", digest: digest)]
+        receipt.facts.base = base
+        receipt.assumedReleases = ["palette-enterprise-4.7.15"]
+        #expect(try Receipt(parsing: receipt.encoded) == receipt)
+        #expect(receipt.report(file: nil).text.contains("4.7.27 (palette), PREVIEW, not for production"))
+        #expect(try Receipt(parsing: sample().encoded).facts == ReceiptFacts())
+        #expect(!sample().report(file: nil).text.contains("PREVIEW"))
     }
 
     @Test func `who approved, what had expired and the FIPS module come back`() throws {
