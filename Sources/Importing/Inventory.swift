@@ -24,6 +24,7 @@ package struct Inventory: Sendable {
         source =
             switch target {
             case let registry as RegistryTarget: RegistryInventory(registry: registry.registry)
+            case let folder as ZotRootTarget: ZotRootInventory(root: folder.root)
             case let layout as LayoutTarget: LayoutInventory(path: layout.path)
             default: preconditionFailure("no other target is there")
             }

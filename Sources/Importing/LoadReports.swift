@@ -239,6 +239,12 @@ extension VerifiedBundle {
             }
             return [look].compactMap(\.self) + delivery.steps(given)
         }
+        guard target.isRunning else {
+            return [
+                "# start Zot; then let Palette read the packs, and check at Zot's address:",
+                "dray-import check \(release.name) \(given.site)",
+            ] + delivery.steps(given)
+        }
         return delivery.packSteps(given) + delivery.steps(given)
             + [
                 "# the check, at any time and without media:",

@@ -17,6 +17,8 @@ package protocol LoadTarget: Sendable {
     func certificateDigest() throws -> String?
     /// Whether the target takes the artifact that keeps a site's receipts (`SiteArtifact`).
     var keepsEvidence: Bool { get }
+    /// Whether something answers there, so that what is loaded can be used at once.
+    var isRunning: Bool { get }
     /// What was learned about it and what went there, for the next load and for the receipt.
     var traffic: TargetTraffic { get }
     /// Keeps what was learned about the target for later runs.
@@ -39,6 +41,7 @@ extension LoadTarget {
     package var account: String? { nil }
     package func certificateDigest() -> String? { nil }
     package var keepsEvidence: Bool { false }
+    package var isRunning: Bool { true }
     package func freeSpace() -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 

@@ -34,7 +34,7 @@ extension StateOptions {
         case .unknown(_, let known) where isAddress || known.isEmpty:
             ExplainedError(
                 error,
-                "\(error)" + (isAddress ? "; an address begins with https://, http:// or oci:" : "")
+                "\(error)" + (isAddress ? "; an address begins with https://, http://, oci: or zot-root:" : "")
                     + ". A name (NAME) is given to an address (URL) with",
                 command: ["dray-import", "target", "add", "NAME", "URL"] + words)
         default: error

@@ -117,7 +117,8 @@ struct TargetOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "https://host:30003/spectro-content, http://127.0.0.1:5000/base, the name of a target (see target add), or "
-                + "oci:DIR, an OCI image layout.", valueName: "target"))
+                + "oci:DIR, an OCI image layout, or zot-root:DIR[:BASE], the storage of a Zot that is stopped.",
+            valueName: "target"))
     var to: String
 
     @OptionGroup var connection: ConnectionOptions
@@ -172,7 +173,13 @@ struct TargetOptions: ParsableArguments {
 
     /// The address that the target will have: that of a registry without credentials, or the folder's. Throws for what is none.
     func address(_ state: SiteState) throws -> String {
-        to.hasPrefix("oci:") ? try layout().address : "\(try Endpoint(parsing: access(state).address))"
+        try folder()?.address ?? "\(try Endpoint(parsing: access(state).address))"
+    }
+
+    /// A target that is a folder; `nil` where `--to` is a registry.
+    private func folder() throws -> (any LoadTarget)? {
+        if to.hasPrefix("zot-root:") { return ZotRootTarget(try ZotRoot(parsing: String(to.dropFirst(9)))) }
+        return to.hasPrefix("oci:") ? try layout() : nil
     }
 
     private func layout() throws -> LayoutTarget {
@@ -182,7 +189,7 @@ struct TargetOptions: ParsableArguments {
 
     /// The target; a password is read here and nowhere else.
     func target(_ state: SiteState) throws -> any LoadTarget {
-        if to.hasPrefix("oci:") { return try layout() }
+        if let folder = try folder() { return folder }
         let (address, access) = try self.access(state)
         let endpoint = try Endpoint(parsing: address)
         var options = try connection.options(access, for: endpoint)
@@ -224,6 +231,9 @@ extension ConnectionOptions {
 }
 
 extension String {
+    /// Whether it is the address of a target that is a folder, no registry.
+    var isFolderAddress: Bool { hasPrefix("oci:") || hasPrefix("zot-root:") }
+
     /// Refuses a name that the user gave for what isn't there. Throws `UsageError`.
     func mustExist(as what: String) throws {
         guard try !isEmpty && FilePath(self).exists() else {
