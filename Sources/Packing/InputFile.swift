@@ -35,6 +35,13 @@ final class InputFile: Sendable {
         (self.parts, size) = (opened, end)
     }
 
+    /// Takes over an open file. Throws `FileError`.
+    init(_ file: consuming OpenFile) throws(FileError) {
+        path = file.path
+        size = try file.status().size
+        parts = [Part(file, 0..<size)]
+    }
+
     /// Size and time of each part, for noticing that one changed.
     var fingerprint: String {
         get throws(FileError) {

@@ -110,7 +110,7 @@ package struct PackPlan: Sendable {
                     item, ordinal: 4 * number, volumeSize: options.volumeSize, mayBePlain: delta == nil))
         }
         inputs = planned.sorted { ($0.stage, $0.ordinal) < ($1.stage, $1.ordinal) }
-        try PlanChecks.check(inputs, folderName: folderName)
+        try PlanChecks.check(inputs, edition: manifest.release.edition, folderName: folderName)
         knownSizes = Set(planned.flatMap { $0.layout?.graph.blobs.map { UInt64($0.size) } ?? [] })
         let keys = try manifest.vendorKeys.map { Digest(of: try $0.contents(limit: 1 << 20)).hex }
         let release = manifest.release

@@ -68,7 +68,7 @@ extension KnownBytes {
                 continue
             }
             reader.progress.label = "\(volume.name) of \(base.facts.name.version)"
-            let file = try media.open("volumes/\(volume.name)")
+            let file = try InputFile(media.open("volumes/\(volume.name)"))
             let extents = FileIntake.extents(of: file, size: volume.length)
             let borders = extents.filter { $0.length >= FileIntake.leastExtent }.flatMap { [$0.offset, $0.end] }
             let whole = LaneHash()

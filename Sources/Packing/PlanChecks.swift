@@ -8,12 +8,12 @@ internal import SystemPackage
 
 /// What can be seen to be wrong with a release before any content is read.
 enum PlanChecks {
-    static func check(_ inputs: [PlannedInput], folderName: String) throws {
+    static func check(_ inputs: [PlannedInput], edition: Edition, folderName: String) throws {
         for input in inputs {
             try checkSignature(input.item)
             if input.isPlain { try checkName(input.item, folderName: folderName) }
         }
-        try checkFlavours(inputs, edition: release.edition)
+        try checkFlavours(inputs, edition: edition)
         try checkPacks(inputs)
     }
 
