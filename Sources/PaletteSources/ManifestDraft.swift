@@ -33,6 +33,7 @@ package struct ManifestDraft: Sendable {
                 "no vendor key (*.pem) is there to check the signatures with; fetch spectro_public_key.pem "
                     + "(\"Bundle Verification Instructions\" in Artifact Studio)")
         }
+        warnings = warnings.map(\.oneLine)
     }
 
     /// A vendor's file name cut at its version: `palette-enterprise-appliance` and `4.7.27`.
@@ -104,11 +105,11 @@ extension ManifestDraft {
     /// The manifest's text. `prefix` leads from the manifest's folder to the downloads: empty, or with a slash last.
     package func text(prefix: String) -> String {
         var lines = [
-            "# Written by \"dray manifest init\" from what is in \(ManifestDraft.comment(downloads.folder.string)).",
+            "# Written by \"dray manifest init\" from what is in \(downloads.folder.string.oneLine).",
             "# Read it, answer each line that begins with \"# ?\", then try it: dray pack THIS-FILE --trust TRUST --dry-run",
             "# manifests/README.md describes every key.",
         ]
-        lines += warnings.map { "# ! " + ManifestDraft.comment($0) }
+        lines += warnings.map { "# ! " + $0.oneLine }
         lines += ["format: 1", "", "release:"] + releaseLines
         if !downloads.keys.isEmpty {
             lines += ["", "# What the vendor's *.sig.bin files are checked with.", "vendorKeys:"]
@@ -126,7 +127,7 @@ extension ManifestDraft {
         [
             product.map { "  product: \($0)" }
                 ?? "  # ? product: a-z, 0-9 and dashes; one name for all releases of a kind",
-            version.map { "  version: \(ManifestDraft.scalar($0))  # of \(ManifestDraft.comment(versionSource))" }
+            version.map { "  version: \(ManifestDraft.scalar($0))  # of \(versionSource.oneLine)" }
                 ?? "  # ? version: which release this is",
             edition.map { "  edition: \($0.rawValue)" } ?? "  # ? edition: palette or vertex",
             "  # supportEnd: YYYY-MM-DD    when the release's metadata expires; 18 months when left out",
@@ -172,7 +173,7 @@ extension ManifestDraft {
             if input.isSigned { remarks.append("signed") }
             return item + (remarks.isEmpty ? "" : "  # " + remarks.joined(separator: ", "))
         }
-        let signature = ManifestDraft.comment(ManifestItem.signatureName(for: input.name))
+        let signature = ManifestItem.signatureName(for: input.name).oneLine
         return item + "  # " + remarks.joined(separator: ", ")
             + "\n    # ? no signature is there: fetch \(signature), or write: signature: none"
     }
@@ -196,17 +197,5 @@ extension ManifestDraft {
             }
         }
         return "\"\(quoted)\""
-    }
-
-    /// A text for a comment: one line without control characters.
-    static func comment(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.filter { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .format, .lineSeparator, .paragraphSeparator: false
-                    default: true
-                    }
-                }))
     }
 }
