@@ -22,6 +22,7 @@ package struct ManifestDraft: Sendable {
     /// Whether `pack` can use it as it is.
     package var isComplete: Bool {
         product != nil && version != nil && edition != nil && !downloads.inputs.isEmpty
+            && downloads.inputs.allSatisfy { $0.isSigned || $0.kind != .iso && $0.kind != .bundle }
     }
 
     package init(_ downloads: Downloads) {
@@ -165,17 +166,31 @@ extension ManifestDraft {
     }
 
     private func line(_ input: Downloads.Input, _ prefix: String) -> String {
-        let item = "  - \(input.kind.rawValue): \(ManifestDraft.scalar(prefix + input.path))"
         var remarks: [String] = []
         if input.kind.isFile { remarks.append(ByteSize(bytes: input.size).description) }
         if input.parts > 0 { remarks.append("in \(input.parts) parts") }
-        guard input.kind == .iso || input.kind == .bundle, !input.isSigned else {
-            if input.isSigned { remarks.append("signed") }
-            return item + (remarks.isEmpty ? "" : "  # " + remarks.joined(separator: ", "))
+        if input.isSigned { remarks.append("signed") }
+        var lines = ["  - \(input.kind.rawValue): \(ManifestDraft.scalar(prefix + input.path))"]
+        if !remarks.isEmpty { lines[0] += "  # " + remarks.joined(separator: ", ") }
+        if input.kind.isFile, !ManifestItem.isUsableName(input.name) {
+            let name = ManifestDraft.scalar(ManifestDraft.usableName(input.name))
+            lines.append("    name: \(name)  # its own name can't stand on every medium")
         }
-        let signature = ManifestItem.signatureName(for: input.name).oneLine
-        return item + "  # " + remarks.joined(separator: ", ")
-            + "\n    # ? no signature is there: fetch \(signature), or write: signature: none"
+        if input.kind == .iso || input.kind == .bundle, !input.isSigned {
+            let signature = ManifestItem.signatureName(for: input.name).oneLine
+            lines.append("    # ? no signature is there: fetch \(signature), or write: signature: none")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// A name for every medium that people recognise.
+    private static func usableName(_ name: String) -> String {
+        let letters = name.utf8.prefix(ManifestItem.maximumName - 1).map { byte in
+            let text = String(UnicodeScalar(byte))
+            return (32..<127).contains(byte) && ManifestItem.isUsableName("x\(text)x") ? text : "_"
+        }
+        let usable = letters.joined()
+        return ManifestItem.isUsableName(usable) ? usable : usable + "_"
     }
 
     /// A text as YAML: plain where nothing in it means anything, else in double quotes.
