@@ -91,8 +91,11 @@ struct ImageSearch {
             lookAtImage(row, index)
         } else if key == "repository" || key == "repo" {
             lookAtRepository(row, index)
-        } else if ImageSearch.mayBeFull(row.value) {
-            add(row.value, row, isTagSure: true)
+        } else {
+            // Operators get images as arguments too: --reloader=quay.io/a/b:1.
+            let value = row.value
+            let text = value.hasPrefix("-") ? String(value.drop { $0 != "=" }.dropFirst()) : value
+            if ImageSearch.mayBeFull(text) { add(text, row, isTagSure: true) }
         }
     }
 

@@ -89,7 +89,7 @@ package struct LintFinding: Sendable, Equatable {
     /// `<name>:<version>`, or the folder's name where `pack.json` can't be read.
     package let pack: String
     package let place: PackPlace
-    /// What is wrong.
+    /// What is wrong; one line, as are the others.
     package let message: String
     /// What to do about it.
     package let fix: String
@@ -98,7 +98,8 @@ package struct LintFinding: Sendable, Equatable {
         _ rule: LintRule, _ severity: LintSeverity? = nil, pack: String, at place: PackPlace, _ message: String,
         fix: String
     ) {
-        (self.rule, self.severity, self.pack, self.place) = (rule, severity ?? rule.severity, pack, place)
-        (self.message, self.fix) = (message, fix)
+        (self.rule, self.severity, self.place) = (rule, severity ?? rule.severity, place)
+        self.pack = pack.oneLine
+        (self.message, self.fix) = (message.oneLine, fix.oneLine)
     }
 }

@@ -22,6 +22,7 @@ package struct ManifestDraft: Sendable {
     /// Whether `pack` can use it as it is.
     package var isComplete: Bool {
         product != nil && version != nil && edition != nil && !downloads.inputs.isEmpty
+            && downloads.inputs.allSatisfy { $0.isSigned || $0.kind != .iso && $0.kind != .bundle }
     }
 
     package init(_ downloads: Downloads) {
@@ -33,6 +34,7 @@ package struct ManifestDraft: Sendable {
                 "no vendor key (*.pem) is there to check the signatures with; fetch spectro_public_key.pem "
                     + "(\"Bundle Verification Instructions\" in Artifact Studio)")
         }
+        warnings = warnings.map(\.oneLine)
     }
 
     /// A vendor's file name cut at its version: `palette-enterprise-appliance` and `4.7.27`.
@@ -104,11 +106,11 @@ extension ManifestDraft {
     /// The manifest's text. `prefix` leads from the manifest's folder to the downloads: empty, or with a slash last.
     package func text(prefix: String) -> String {
         var lines = [
-            "# Written by \"dray manifest init\" from what is in \(ManifestDraft.comment(downloads.folder.string)).",
+            "# Written by \"dray manifest init\" from what is in \(downloads.folder.string.oneLine).",
             "# Read it, answer each line that begins with \"# ?\", then try it: dray pack THIS-FILE --trust TRUST --dry-run",
             "# manifests/README.md describes every key.",
         ]
-        lines += warnings.map { "# ! " + ManifestDraft.comment($0) }
+        lines += warnings.map { "# ! " + $0.oneLine }
         lines += ["format: 1", "", "release:"] + releaseLines
         if !downloads.keys.isEmpty {
             lines += ["", "# What the vendor's *.sig.bin files are checked with.", "vendorKeys:"]
@@ -126,7 +128,7 @@ extension ManifestDraft {
         [
             product.map { "  product: \($0)" }
                 ?? "  # ? product: a-z, 0-9 and dashes; one name for all releases of a kind",
-            version.map { "  version: \(ManifestDraft.scalar($0))  # of \(ManifestDraft.comment(versionSource))" }
+            version.map { "  version: \(ManifestDraft.scalar($0))  # of \(versionSource.oneLine)" }
                 ?? "  # ? version: which release this is",
             edition.map { "  edition: \($0.rawValue)" } ?? "  # ? edition: palette or vertex",
             "  # supportEnd: YYYY-MM-DD    when the release's metadata expires; 18 months when left out",
@@ -164,17 +166,31 @@ extension ManifestDraft {
     }
 
     private func line(_ input: Downloads.Input, _ prefix: String) -> String {
-        let item = "  - \(input.kind.rawValue): \(ManifestDraft.scalar(prefix + input.path))"
         var remarks: [String] = []
         if input.kind.isFile { remarks.append(ByteSize(bytes: input.size).description) }
         if input.parts > 0 { remarks.append("in \(input.parts) parts") }
-        guard input.kind == .iso || input.kind == .bundle, !input.isSigned else {
-            if input.isSigned { remarks.append("signed") }
-            return item + (remarks.isEmpty ? "" : "  # " + remarks.joined(separator: ", "))
+        if input.isSigned { remarks.append("signed") }
+        var lines = ["  - \(input.kind.rawValue): \(ManifestDraft.scalar(prefix + input.path))"]
+        if !remarks.isEmpty { lines[0] += "  # " + remarks.joined(separator: ", ") }
+        if input.kind.isFile, !ManifestItem.isUsableName(input.name) {
+            let name = ManifestDraft.scalar(ManifestDraft.usableName(input.name))
+            lines.append("    name: \(name)  # its own name can't stand on every medium")
         }
-        let signature = ManifestDraft.comment(ManifestItem.signatureName(for: input.name))
-        return item + "  # " + remarks.joined(separator: ", ")
-            + "\n    # ? no signature is there: fetch \(signature), or write: signature: none"
+        if input.kind == .iso || input.kind == .bundle, !input.isSigned {
+            let signature = ManifestItem.signatureName(for: input.name).oneLine
+            lines.append("    # ? no signature is there: fetch \(signature), or write: signature: none")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// A name for every medium that people recognise.
+    private static func usableName(_ name: String) -> String {
+        let letters = name.utf8.prefix(ManifestItem.maximumName - 1).map { byte in
+            let text = String(UnicodeScalar(byte))
+            return (32..<127).contains(byte) && ManifestItem.isUsableName("x\(text)x") ? text : "_"
+        }
+        let usable = letters.joined()
+        return ManifestItem.isUsableName(usable) ? usable : usable + "_"
     }
 
     /// A text as YAML: plain where nothing in it means anything, else in double quotes.
@@ -196,17 +212,5 @@ extension ManifestDraft {
             }
         }
         return "\"\(quoted)\""
-    }
-
-    /// A text for a comment: one line without control characters.
-    static func comment(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.filter { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .format, .lineSeparator, .paragraphSeparator: false
-                    default: true
-                    }
-                }))
     }
 }

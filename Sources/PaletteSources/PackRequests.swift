@@ -98,19 +98,19 @@ package struct PackRequests: Sendable, Equatable {
         func place(_ line: Int?) -> PackPlace { PackPlace(folder: pack.path, file: "values.yaml", line: line) }
         if content.images == nil { packsWithoutList.append(pack.name) }
         for problem in content.problems {
-            unknown.append(Unknown(pack: pack.name, place: place(problem.line), text: problem.text))
+            unknown.append(Unknown(pack: pack.name, place: place(problem.line), text: problem.text.oneLine))
         }
         for image in content.images ?? [] {
             do throws(ReferenceError) {
                 guard !image.isTemplate else {
                     let text = "\"\(image.text.prefix(200))\" is a template"
-                    unknown.append(Unknown(pack: pack.name, place: place(image.line), text: text))
+                    unknown.append(Unknown(pack: pack.name, place: place(image.line), text: text.oneLine))
                     continue
                 }
                 let reference = try Reference(parsing: image.text)
                 images.append(Image(reference: reference, pack: pack.name, place: place(image.line)))
             } catch {
-                unknown.append(Unknown(pack: pack.name, place: place(image.line), text: "\(error)"))
+                unknown.append(Unknown(pack: pack.name, place: place(image.line), text: "\(error)".oneLine))
             }
         }
         for chart in content.charts {

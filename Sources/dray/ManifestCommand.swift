@@ -42,7 +42,8 @@ struct InitManifest: Command {
         let text = draft.text(prefix: try InitManifest.prefix(from: file, to: folder))
         do {
             try file.createContents(Array(text.utf8))
-        } catch where error.errno == .fileExists {
+        } catch {
+            guard error.errno == .fileExists else { throw error }
             throw ManifestThere(file: file)
         }
         let next =

@@ -85,16 +85,17 @@ private struct LintText {
     init(_ lint: PackLint) {
         var lines: [String] = []
         for pack in lint.packs where !pack.findings.isEmpty {
-            lines.append("\(pack.name)  (\(pack.folder))")
+            lines.append("\(pack.name)  (\(pack.folder))".oneLine)
             for finding in pack.findings {
                 let line = finding.place.line.map { ":\($0)" } ?? ""
-                lines.append("  \(finding.severity.rawValue)  \(finding.rule.rawValue)  \(finding.place.file)\(line)")
+                lines.append(
+                    "  \(finding.severity.rawValue)  \(finding.rule.rawValue)  \(finding.place.file.oneLine)\(line)")
                 lines += ["    \(finding.message)", "    -> \(finding.fix)"]
             }
             lines.append("")
         }
         let clean = lint.packs.filter(\.findings.isEmpty)
-        if !clean.isEmpty { lines += ["nothing found: " + clean.map(\.name).joined(separator: ", "), ""] }
+        if !clean.isEmpty { lines += ["nothing found: " + clean.map(\.name.oneLine).joined(separator: ", "), ""] }
         lines.append(LintText.summary(lint))
         text = lines.joined(separator: "\n")
     }

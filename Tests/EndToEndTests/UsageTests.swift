@@ -8,6 +8,7 @@ import Testing
 struct UsageTests {
     static let commands: [(String, [String])] = [
         ("dray", ["key", "generate"]), ("dray", ["trust", "init"]), ("dray", ["pack"]), ("dray", ["verify"]),
+        ("dray", ["packs", "lint"]), ("dray", ["packs", "images"]), ("dray", ["manifest", "init"]),
         ("dray", ["inspect"]), ("dray", ["list"]), ("dray-import", ["trust", "add"]), ("dray-import", ["verify"]),
         ("dray-import", ["inspect"]), ("dray-import", ["list"]), ("dray-import", ["plan"]), ("dray-import", ["load"]),
         ("dray-import", ["extract"]), ("dray-import", ["receipt", "show"]), ("dray-import", ["receipt", "list"]),

@@ -132,7 +132,7 @@ import Testing
         ] {
             #expect(text.contains("# ? \(key): ") == (value == nil))
         }
-        if !draft.isComplete { #expect(throws: ManifestError.self) { try read(draft) } }
+        if names.product == nil || names.edition == nil { #expect(throws: ManifestError.self) { try read(draft) } }
     }
 
     struct Fault: CustomTestStringConvertible, Sendable {
@@ -185,6 +185,14 @@ import Testing
             input
                 == .init(
                     kind: .bundle, path: "palette-appliance-4.7.3.tar.zst", size: 8, parts: 2, isSigned: true))
+    }
+
+    @Test func `a name that no medium takes gets another, a missing signature is asked for`() throws {
+        try make(ManifestDraftTests.appliance + ["a: \u{fc}b?.txt", "ends."])
+        let names = try read(try draft()).items.filter { $0.kind == .file }.map(\.name)
+        #expect(names == ["a_ __b_.txt", "ends._"])
+        try folder.appending("palette-enterprise-appliance-4.7.27.iso.sig.bin").removeFile()
+        #expect(try draft().isComplete == false)
     }
 
     @Test func `names of any kind are written so that the reader sees the same`() throws {

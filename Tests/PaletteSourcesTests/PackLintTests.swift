@@ -165,6 +165,9 @@ import Testing
         Row(.imageNotListed, .warning, "manifests/job.yaml:9", "echo '    - image: nginx' >> manifests/job.yaml"),
         Row(.imageNotListed, .warning, "manifests/job.yaml:9", "echo '    - image: acme/web:v2' >> manifests/job.yaml"),
         Row(
+            .imageNotListed, .warning, "manifests/job.yaml:9",
+            "echo '    - --reloader=quay.io/acme/reloader:v1' >> manifests/job.yaml"),
+        Row(
             .imageNotListed, .warning, "presets.yaml:3",
             "printf 'presets:\\n- add: |\\n    image: quay.io/a/b\\n' > presets.yaml"),
         Row(
