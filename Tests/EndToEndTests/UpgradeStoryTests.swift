@@ -64,7 +64,7 @@ private final class UpgradeStory: Sendable {
 
     /// Packs what a site with this inventory or receipt lacks; returns its folder.
     func packDelta(_ version: String, having file: String) throws -> String {
-        try pack(version, "delta-\(version)", ["--have", file])
+        try pack(version, "delta-\(version)", ["--have", file, "--accept-unsigned-have"])
     }
 
     private func pack(_ version: String, _ folder: String, _ more: [String]) throws -> String {
