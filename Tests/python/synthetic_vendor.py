@@ -44,7 +44,7 @@ IMAGES = [
     ("registry.k8s.io/kube-controller-manager", ["v1.32.3", "v1.32.3", "v1.32.6"], ["go"], 4),
     ("ghcr.io/project-zot/zot-linux-amd64", ["v2.1.2"] * 3, ["go"], 5),
 ]
-BASES = {"os": 8, "boot": 6, "go": 1, "web": 2}  # share of the size; the os layer is rebuilt in the third release
+BASES = {"os": 8, "boot": 6, "go": 1, "web": 2}  # share of the size; what is new in the third release has another os layer
 PACKS = [("cni-calico", ["3.29.2", "3.29.2", "3.29.3"], "cni", ["cni-calico/3.29.2/node"]),
          ("piraeus-operator", ["2.8.1", "2.8.1", "2.9.0"], "csi", ["piraeus-operator", "piraeus-server", "linstor-gui"]),
          ("zot-registry", ["0.1.67", "0.1.82", "0.1.82"], "addon", ["zot-linux-amd64"])]
@@ -115,7 +115,8 @@ class Release:
         if repository.endswith("pause") and self.fips:
             revision = min(self.number, 1)  # built again, same tag
         own = self.vendor.layer(repository, share, revision, flavour)
-        return [self.vendor.layer(b, BASES[b], int(b == "os" and self.number == 2), "plain") for b in bases] + [own]
+        rebuilt = self.number == 2 and tags[2] != tags[1]
+        return [self.vendor.layer(b, BASES[b], int(b == "os" and rebuilt), "plain") for b in bases] + [own]
 
     def pack(self, layout, name, version, layer, images, extra=()):
         """A pack as registries hold it: its folder as the one layer."""
