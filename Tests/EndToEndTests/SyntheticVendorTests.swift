@@ -8,7 +8,7 @@ import Testing
 struct SyntheticVendorTests {
     /// The wrong releases, and a publisher for each edition; every case works with copies.
     private static let shared = Result {
-        let vendor = try SyntheticVendor(editions: [], wrong: "all")
+        let vendor = try SyntheticVendor(editions: ["palette"], releases: ["4.7.3"], wrong: "all")
         return (vendor, try Publisher(in: TemporaryFolder(), editions: ["palette", "vertex"]))
     }
 
@@ -36,4 +36,40 @@ struct SyntheticVendorTests {
         let made = try sh("ls \(try Self.shared.get().0.top)/wrong").output.split(separator: "\n").map(String.init)
         #expect(made.sorted() == WrongShape.all.map(\.folder).sorted())
     }
+
+    @Test(arguments: LintShape.all) func `lint names what would break, by its rule`(shape: LintShape) throws {
+        let vendor = try Self.shared.get().0
+        let result = try run([
+            SourceTree.tool("dray").string, "packs", "lint", "\(vendor.top)/\(shape.folder)", "--output", "json",
+        ])
+        #expect(result.status == shape.code, "\(result.output)\(result.errorOutput)")
+        let place = TemporaryFolder()
+        try write(result.stdout, to: place.appending("lint.json"))
+        let rules = try sh("jq -r '.. | .rule? // empty' \(place.path)/lint.json | sort -u").output.split(
+            separator: "\n")
+        #expect(rules.map(String.init) == shape.rules.sorted(), "\(result.output)")
+    }
+}
+
+/// What `dray packs lint` makes of a pack folder of the vendor.
+struct LintShape: Sendable, CustomTestStringConvertible {
+    let folder: String
+    let code: Int32
+    let rules: [String]
+    var testDescription: String { folder }
+
+    static let all = [
+        LintShape(folder: "palette/4.7.3/folders/hello-universe-1.3.0", code: 0, rules: []),
+        LintShape(folder: "palette/4.7.3/folders/reloader-1.4.8", code: 14, rules: ["no-image-list"]),
+        LintShape(folder: "palette/4.7.3/folders/spegel-0.7.2", code: 0, rules: []),
+        LintShape(
+            folder: "palette/4.7.3/folders/sonobuoy-latest", code: 0,
+            rules: ["folder-name", "image-latest", "image-no-host", "image-untagged"]),
+        LintShape(folder: "palette/4.7.3/folders/byoi", code: 0, rules: ["folder-name", "image-template"]),
+        LintShape(folder: "wrong/pack.json-is-no-JSON/folders", code: 14, rules: ["metadata-unreadable"]),
+        LintShape(folder: "wrong/pack-version-with-a-v/folders", code: 0, rules: ["version-prefix"]),
+        LintShape(folder: "wrong/pack-with-a-symbolic-link/folders", code: 14, rules: ["symbolic-link"]),
+        LintShape(folder: "wrong/pack-with-a-pipe/folders", code: 14, rules: ["symbolic-link"]),
+        LintShape(folder: "wrong/pack-name-that-climbs/folders", code: 14, rules: ["metadata-unreadable"]),
+    ]
 }

@@ -49,6 +49,8 @@ private final class UpgradeStory: Sendable {
         zots = try edition == "palette" ? [ZotServer(), ZotServer()] : []
         registries = try edition == "palette" ? [] : [RegistryServer(), RegistryServer()]
         site = try ImportSite(publisher, edition: edition, state: "site")
+        try site("site", "init", "--name", "site-7")
+        try publisher.dray("site", "add", "site-7", "site/site/key.pub.pem", "--sites", "sites")
         twin = try ImportSite(publisher, edition: edition, state: "twin")
     }
 
@@ -64,7 +66,7 @@ private final class UpgradeStory: Sendable {
 
     /// Packs what a site with this inventory or receipt lacks; returns its folder.
     func packDelta(_ version: String, having file: String) throws -> String {
-        try pack(version, "delta-\(version)", ["--have", file])
+        try pack(version, "delta-\(version)", ["--have", file, "--sites", "sites"])
     }
 
     private func pack(_ version: String, _ folder: String, _ more: [String]) throws -> String {

@@ -16,6 +16,7 @@ struct VendorWayTests {
             try Publisher(in: TemporaryFolder(), editions: [edition]), vendor.release(edition, Self.version)
         )
         try publisher.pack(input.appending("release.yaml"), edition: edition, out: "bundles")
+        try expectFacts(publisher, edition, input)
         let (registry, zot) = (try RegistryServer(), try ZotServer())
         let site = try ImportSite(publisher, edition: edition)
         try site("verify", "bundles")
@@ -29,6 +30,30 @@ struct VendorWayTests {
         try readChart(registry.port, input)
         try readPack(registry.port, input, publisher.place)
         try extract(site, input, vendor.top)
+    }
+
+    /// What `inspect` tells of the content bundle, the ISO and the capabilities.
+    private func expectFacts(_ publisher: Publisher, _ edition: String, _ input: FilePath) throws {
+        let seen = try publisher.dray(
+            "inspect", "bundles/\(edition)-enterprise-\(Self.version)", "--root", "trust-\(edition)/1.root.json",
+            "--output",
+            "json")
+        try write(seen.stdout, to: publisher.place.appending("inspect.json"))
+        let third =
+            edition == "palette"
+            ? "backup-restore,configuration-security,conformance-testing,penetration-testing,sbom-scan"
+            : "conformance-testing"
+        try sh(
+            """
+            cd \(publisher.place.path); jq -e --slurpfile vendor \(input)/facts.json '.result
+              | .edition == "\(edition)" and .kind == "appliance"
+              and (.contents[] | select(.kind == "bundle" and .bundle.agent) | .bundle
+                | .version == "\(Self.version)" and .agent == $vendor[0].agent and .fips == \(edition == "vertex")
+                and ([.packs[] | .name] == ["cni-calico", "piraeus-operator", "zot-registry"]))
+              and (.contents[] | select(.kind == "iso") | .iso
+                | .edition == "\(edition)" and .version == "\(Self.version)" and .os == "Ubuntu 20.04")' inspect.json
+            test "$(jq -r '[.result.contents[].bundle.capabilities // [] | .[]] | unique | join(",")' inspect.json)" = "\(third)"
+            """)
     }
 
     /// Every reference of the vendor's own list is a tag with the vendor's digest.
