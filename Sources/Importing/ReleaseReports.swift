@@ -118,7 +118,8 @@ extension Release.BundleFacts {
         var facts: [String] = []
         if let version { facts.append("version \(version)") }
         if let agent { facts.append("agent \(agent)") }
-        facts += [packs.count.of("pack"), images.of("image")]
+        if !packs.isEmpty || images == 0 { facts.append(packs.count.of("pack")) }
+        if images > 0 { facts.append(images.of("image")) }
         if let fips { facts.append(fips ? "of the FIPS build" : "not of the FIPS build") }
         let names = packs.map { "\($0.name) \($0.version)\($0.fips == true ? " (FIPS build)" : "")" }
         return [facts.joined(separator: ", ")] + names.wrapped(after: "packs: ")

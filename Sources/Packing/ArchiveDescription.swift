@@ -44,11 +44,10 @@ extension ArchiveIntake {
     }
 
     private func describe(_ source: RawSource, _ path: FilePath) throws -> ArchiveDescription {
-        let archive = try ArchiveReader { try source.next() }
         var contents = ArchiveContents()
         var description = ArchiveDescription()
         do {
-            try contents.read(archive)
+            try contents.read(ArchiveReader { try source.next() })
             description.facts = try contents.facts(name: path.lastComponent?.string ?? "", place: path.string)
         } catch let error as ArchiveError {
             description.fault = error.description
@@ -56,7 +55,8 @@ extension ArchiveIntake {
             guard case .notALayout = error else { throw error }
             description.fault = error.description
         }
-        try archive.finish()
+        // Whatever it was, all of it passes.
+        while try source.next() != nil {}
         return description
     }
 }

@@ -69,6 +69,12 @@ package struct PlannedInput: Sendable {
     var registry: RegistryFacts?
     /// What an ISO image says of itself; `nil` where it can't be read as one.
     var iso: ISOReading?
+
+    /// What an ISO image says of itself, as the release will.
+    package var isoFacts: Release.ISOFacts? { iso?.facts }
+    /// What a layout or a pack folder delivers, as the release will say, but for a pack's capabilities; an archive is read by
+    /// the run.
+    package var bundleFacts: Release.BundleFacts? { registry?.facts }
 }
 
 /// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.

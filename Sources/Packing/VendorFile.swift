@@ -117,15 +117,16 @@ private struct VendorInspection {
     private func readArchive() throws -> (VendorArchive, Digest) {
         let source = try RawSource(path, parts, size: file.size, reader: reader)
         defer { source.release() }
-        let archive = try ArchiveReader { try source.next() }
         var contents = ArchiveContents()
         do {
+            let archive = try ArchiveReader { try source.next() }
             try contents.read(archive)
+            try archive.finish()
         } catch let error as ArchiveError {
+            // What began as an archive is a damaged one.
             guard contents.blobs.isEmpty, contents.index == nil else { throw error }
             throw PackError.notVendorFile(path, why: error.description)
         }
-        try archive.finish()
         let facts = try contents.facts(name: name, place: path.string)
         let index = try LayoutIndex.entries(contents.index ?? [], place: path.string)
         let found = VendorArchive(

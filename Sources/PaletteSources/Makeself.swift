@@ -48,7 +48,7 @@ package struct Makeself: Sendable, Equatable {
             guard counted == nil || lines < 100, line.count < 4096,
                 let text = String(validating: line, as: UTF8.self)
             else { continue }
-            if let match = text.wholeMatch(of: /([A-Za-z_]+)=["'](.*)["']/) {
+            if let match = text.wholeMatch(of: /([A-Za-z0-9_]+)=["'](.*)["']/) {
                 let key = text[match.1.startIndex..<match.1.endIndex]
                 if values[key] == nil { values[key] = text[match.2.startIndex..<match.2.endIndex] }
                 if key == "skip" { counted = Int(match.2) }

@@ -120,11 +120,13 @@ struct PackCommand: Command {
     func explained(_ error: any Error) -> any Error { named(error, release.key) }
 
     private func plan(_ plan: PackPlan) -> Outcome {
-        let lines = plan.inputs.map { input in
+        let lines = plan.inputs.flatMap { input in
             let place = input.isPlain ? "plain" : "packed"
             let size = ByteSize(bytes: input.size).description
             let parts = input.item.parts.isEmpty ? "" : "  of \(input.item.parts.count) parts"
-            return "  \(input.item.kind.rawValue)  \(input.item.name)  \(size)\(parts)  \(place)"
+            let facts = (input.isoFacts?.lines ?? []) + (input.bundleFacts?.lines ?? [])
+            return ["  \(input.item.kind.rawValue)  \(input.item.name)  \(size)\(parts)  \(place)"]
+                + facts.map { "    \($0)" }
         }
         let total = ByteSize(bytes: plan.bytesIn).description
         let delivered = plan.delivered
@@ -181,6 +183,9 @@ private struct PlanData: Encodable {
         let plain: Bool
         /// How many parts the file is delivered to us in; absent for a whole one.
         let parts: Int?
+        /// What is known before reading: of an ISO image, and of a layout or a pack folder.
+        let iso: JSONValue?
+        let bundle: JSONValue?
     }
 
     let release: String
@@ -197,7 +202,8 @@ private struct PlanData: Encodable {
         inputs = plan.inputs.map {
             Input(
                 kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain,
-                parts: $0.item.parts.isEmpty ? nil : $0.item.parts.count)
+                parts: $0.item.parts.isEmpty ? nil : $0.item.parts.count, iso: $0.isoFacts?.json,
+                bundle: $0.bundleFacts?.json)
         }
         let delivered = plan.delivered
         movesTags = plan.movesTags.flatMap { move in

@@ -34,7 +34,7 @@ struct ResumeTests {
             "printf x >> \(fixture.sample.inputs)/mirror/blobs/sha256/$(ls -S \(fixture.sample.inputs)/mirror/blobs/sha256 | sed -n 2p)"
         )
         #expect(throws: PackError.self) { try fixture.pack() }
-        try fixture.sample.edit("edition: palette", "edition: vertex")
+        try fixture.sample.edit("edition: palette", "edition: palette, supportEnd: 2028-01-01")
         #expect(throws: PackError.planChanged) { try fixture.pack() }
         var options = fixture.options()
         options.restart = true

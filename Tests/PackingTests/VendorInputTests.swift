@@ -24,10 +24,10 @@ struct VendorInputTests {
         // Compared by another program with what the archive holds.
         try sh(
             """
-            cd \(fixture.place.path) && mkdir in out && zstd -dc \(fixture.sample.inputs)/v-1.0.zst | tar -C in -x
-            for v in \(result.folder)/volumes/*.tar.zst; do zstd -dc $v | tar -xi -C out; done
+            cd \(fixture.place.path) && mkdir in unpacked && zstd -dc \(fixture.sample.inputs)/v-1.0.zst | tar -C in -x
+            for v in \(result.folder)/volumes/*.tar.zst; do zstd -dc $v | tar -xi -C unpacked; done
             from=$(dirname "$(find in -name index.json)")
-            for b in "$from"/blobs/sha256/*; do cmp "$b" out/blobs/sha256/$(basename "$b"); done
+            for b in "$from"/blobs/sha256/*; do cmp "$b" unpacked/blobs/sha256/$(basename "$b"); done
             """)
     }
 

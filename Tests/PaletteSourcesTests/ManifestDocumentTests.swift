@@ -179,7 +179,7 @@ struct Fault: CustomTestStringConvertible, Sendable {
         "letters, digits, dots, dashes, underscores and plus signs, 1 to 63, a letter or digit first"
 
     private static func fact(_ text: String, _ column: Int, _ problem: ManifestError.Problem) -> Fault {
-        Fault(release("{ product: p, version: 1, edition: palette, \(text) }"), 2, 55 + column, problem)
+        Fault(release("{ product: p, version: 1, edition: palette, \(text) }"), 2, 54 + column, problem)
     }
     private static let line = "one line of 1 to 100 bytes without control characters"
 
@@ -202,7 +202,7 @@ struct Fault: CustomTestStringConvertible, Sendable {
         fact("profile: { oss: {} }", 11, .unknownKey("oss", suggestion: "os")),
         fact("profile: { os: { component: a } }", 15, .missingKey("version")),
         fact("profile: { os: { component: \"a\\tb\", version: 1 } }", 28, bad("component", "a\tb", line)),
-        fact("profile: { platforms: [aws] }", 23, bad("platforms", "aws", "vsphere or baremetal or maas")),
+        fact("profile: { platforms: [openstack] }", 23, bad("platforms", "openstack", "vsphere or baremetal or maas")),
         fact("profile: { platforms: [maas, maas] }", 29, .repeatedEntry("platforms")),
         fact("fipsEvidence: [{ component: a, statement: b }]", 15, .missingKey("source")),
         Fault(
