@@ -126,9 +126,14 @@ struct ChartRun: Sendable {
             guard let entry = entries.first(where: { $0.version == version }), let url = entry.urls.first else {
                 throw MirrorError.unusableChart(label, why: "index.yaml names no address for \(version)")
             }
+            let archive = try address.resolving(url)
+            // An index from the network must not lead to services of this machine.
+            guard archive.endpoint.scheme == .https || address.endpoint.scheme == .http else {
+                throw MirrorError.plainHTTP("\(archive)")
+            }
             return Wanted(
-                chart: chart, name: try chart.reference(of: version), version: version,
-                address: try address.resolving(url), digest: entry.digest)
+                chart: chart, name: try chart.reference(of: version), version: version, address: archive,
+                digest: entry.digest)
         }
         return Choice(
             versions: versions,

@@ -90,11 +90,9 @@ final class FileRun: Sendable {
     /// What will be fetched.
     func planned() throws -> [MirrorPlan.File] {
         wanted.map { file in
-            let old = locked[file.name]
-            let isThere = known(file) != nil
-            return MirrorPlan.File(
-                name: file.name, url: "\(file.address)", state: isThere ? "unchanged" : old == nil ? "new" : "changed",
-                size: held.record(of: file.name)?.size ?? old?.size)
+            MirrorPlan.File(
+                name: file.name, url: "\(file.address)", state: known(file) == nil ? "new" : "unchanged",
+                size: held.record(of: file.name)?.size ?? locked[file.name]?.size)
         }
     }
 

@@ -28,6 +28,7 @@ package struct MirrorPlan: Sendable {
         package let name: String
         /// Without query.
         package let url: String
+        /// `new` or `unchanged`.
         package let state: String
         /// Where it is known before it is fetched.
         package let size: Int64?

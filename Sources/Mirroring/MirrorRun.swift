@@ -128,7 +128,7 @@ final class MirrorRun: Sendable {
 
     private func resolve(_ targets: [MirrorTarget]) throws -> [Resolved] {
         let resolution = TargetResolution(
-            shelf: shelf, search: ReferrerSearch(shelf),
+            shelf: shelf, search: ReferrerSearch(shelf, ledger),
             locked: Dictionary(old.references.map { ($0.name, $0) }) { $1 }, isLocked: options.isLocked,
             refreshes: options.refreshes)
         let found = Mutex([Int: Resolved]())
@@ -230,6 +230,8 @@ final class MirrorRun: Sendable {
     /// Names and pins what is whole. Where anything failed, the lock file forgets nothing that an earlier run had pinned.
     private func finish(_ content: MirrorContent, _ lock: inout LockFile) throws {
         try folder.sync()
+        // Whatever is left is of content that nobody wants any more.
+        if ledger.failures.isEmpty { try folder.partials.removeTree() }
         let index = LayoutIndexFile(content).bytes
         if try !folder.index.exists() || folder.index.contents(limit: 64 << 20) != index {
             try folder.index.replaceContents(with: index)

@@ -16,6 +16,7 @@ final class ReferrerSearch: Sendable {
     static let suffixes = [".sig", ".att", ".sbom"]
 
     private let shelf: ManifestShelf
+    private let ledger: Ledger
     private let withoutAPI = Mutex<Set<String>>([])
     private let tagLists = Mutex<[SourceRepository: TagList]>([:])
 
@@ -25,7 +26,8 @@ final class ReferrerSearch: Sendable {
         let tags = Mutex<Set<String>??>(nil)
     }
 
-    init(_ shelf: ManifestShelf) { self.shelf = shelf }
+    /// Notes in the ledger what is listed and can't be taken: it must not keep the image itself back.
+    init(_ shelf: ManifestShelf, _ ledger: Ledger) { (self.shelf, self.ledger) = (shelf, ledger) }
 
     /// What was found: referrers with all that they need, and cosign's tags.
     struct Found {
@@ -45,7 +47,8 @@ final class ReferrerSearch: Sendable {
             for subject in level {
                 for referrer in try referrers(of: subject, in: source, as: name, worker)
                 where seen.insert(referrer.digest).inserted {
-                    try found.referrers.append(tree(referrer, of: subject, in: source, as: name, worker))
+                    guard let one = try tree(referrer, of: subject, in: source, as: name, worker) else { continue }
+                    found.referrers.append(one)
                     next.append(referrer.digest)
                 }
                 for (tag, root, tree) in try signatureTags(of: subject, in: source, as: name, worker)
@@ -58,15 +61,22 @@ final class ReferrerSearch: Sendable {
         return found
     }
 
+    /// A referrer with all that it needs; `nil` for one that is listed and gone, or is about something else.
     private func tree(
         _ referrer: Descriptor, of subject: Digest, in source: SourceRepository, as name: String, _ worker: Worker
-    ) throws -> (root: Descriptor, tree: MirroredTree) {
+    ) throws -> (root: Descriptor, tree: MirroredTree)? {
         let label = "\(name): referrer \(referrer.digest)"
-        let manifest = try shelf.manifest(
-            referrer.digest, mediaType: referrer.mediaType, size: referrer.size, of: source, as: label, worker)
+        let manifest: Manifest
+        do {
+            manifest = try shelf.manifest(
+                referrer.digest, mediaType: referrer.mediaType, size: referrer.size, of: source, as: label, worker)
+        } catch MirrorError.gone {
+            ledger.warn("\(label) is listed at its source and not there; it is left out")
+            return nil
+        }
         guard manifest.subject?.digest == subject else {
-            throw MirrorError.badManifest(
-                label, why: "it is listed as a referrer of \(subject) and names another subject")
+            ledger.warn("\(label) is listed as a referrer of \(subject) and is about something else; it is left out")
+            return nil
         }
         let tree = try shelf.tree(of: manifest, referrer, platforms: nil, of: source, as: label, worker)
         return (referrer.bare, tree)

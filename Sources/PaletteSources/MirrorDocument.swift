@@ -101,6 +101,8 @@ package struct MirrorFile: Sendable, Equatable {
 package struct MirrorDocument: Sendable, Equatable {
     package let file: String
     package var hosts: [MirrorHost] = []
+    /// The platforms of whatever names none of its own; `nil` for all.
+    package var platforms: [MirrorPlatform]?
     /// Images, artifacts and OCI charts.
     package var selections: [MirrorSelection] = []
     package var charts: [MirrorChart] = []
@@ -125,7 +127,7 @@ package struct MirrorDocument: Sendable, Equatable {
         _ = try reader.value(format, "format", expected: "1") { $0 == "1" ? 1 : nil }
         self.file = file
         hosts = try reader.list(root, "registries", of: "registries", reader.host)
-        let platforms = try reader.platforms(root)
+        platforms = try reader.platforms(root)
         for key in ["images", "artifacts"] {
             selections += try reader.list(root, key, of: key) { (node) throws(ManifestError) in
                 try reader.selection(node, key == "images" ? "image" : "artifact", platforms)

@@ -37,6 +37,13 @@ struct MirrorCommand: Command {
     var to: String
 
     @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Mirror all images and charts that these pack folders ask for, or the packs directly below them.",
+            valueName: "folder"), completion: .directory)
+    var fromPacks: [String] = []
+
+    @Option(
         help: ArgumentHelp(
             "The lock file; unless given, NAME.lock.json beside the manifest NAME.yaml, and mirror.lock.json in DIR without one.",
             valueName: "file"), completion: .file())
@@ -67,21 +74,28 @@ struct MirrorCommand: Command {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard manifest != nil else { throw ValidationError("a manifest is needed: what to mirror") }
+        guard manifest != nil || !fromPacks.isEmpty else {
+            throw ValidationError("a manifest is needed, or --from-packs: what to mirror")
+        }
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
         var options = try mirrorOptions()
+        let notes = try options.document.addWishes(ofPacks: fromPacks.map { FilePath($0) })
         options.network = try connection.network()
         options.urls = urls.map { FilePath($0) }
         (options.isLocked, options.isDryRun, options.rechecks) = (locked, dryRun, recheck)
         (options.refreshes, options.prunes) = (refresh, prune)
-        return MirrorOutcome(try mirror(options, progress: progress), options).outcome
+        return MirrorOutcome(try mirror(options, progress: progress), options, notes).outcome
     }
 
     private func mirrorOptions() throws -> MirrorOptions {
         let folder = FilePath(to)
-        guard let manifest else { throw UsageError("a manifest is needed: what to mirror") }
+        guard let manifest else {
+            return MirrorOptions(
+                MirrorDocument(file: "--from-packs"), base: FilePath("."), to: folder,
+                lock: lock.map { FilePath($0) } ?? folder.appending("mirror.lock.json"))
+        }
         let path = FilePath(manifest)
         let beside = path.removingLastComponent().appending("\(path.stem ?? "mirror").lock.json")
         return MirrorOptions(

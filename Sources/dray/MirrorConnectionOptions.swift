@@ -77,7 +77,10 @@ struct MirrorConnectionOptions: ParsableArguments {
 
     /// What was given; no password is read yet.
     func network() throws -> MirrorNetwork {
-        let files = [("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey)]
+        let files = [
+            ("--ca-cert", caCert), ("--client-cert", clientCert), ("--client-key", clientKey),
+            ("--docker-config", dockerConfig),
+        ]
         for (option, file) in files + passwordFile.map({ ("--password-file", Optional($0)) }) {
             guard let file, try !FilePath(file).exists() else { continue }
             throw UsageError("there is no \(file), which \(option) names")

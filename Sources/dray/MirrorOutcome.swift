@@ -11,7 +11,12 @@ struct MirrorOutcome {
     private let result: MirrorResult
     private let options: MirrorOptions
 
-    init(_ result: MirrorResult, _ options: MirrorOptions) { (self.result, self.options) = (result, options) }
+    private let notes: [String]
+
+    /// `notes` are about what could not even be asked for.
+    init(_ result: MirrorResult, _ options: MirrorOptions, _ notes: [String]) {
+        (self.result, self.options, self.notes) = (result, options, notes)
+    }
 
     var outcome: Outcome {
         Outcome(
@@ -65,14 +70,14 @@ struct MirrorOutcome {
     private var failures: [String] {
         guard !result.failures.isEmpty else { return [] }
         let lines = result.failures.map { failure in
-            "  \(failure.what): \(failure.reason)"
+            "  " + (failure.reason.hasPrefix(failure.what) ? failure.reason : "\(failure.what): \(failure.reason)")
                 + (failure.wantedBy.isEmpty ? "" : " (wanted by \(failure.wantedBy.joined(separator: ", ")))")
         }
         return ["\(result.failures.count) could not be mirrored:"] + lines
     }
 
     private var warnings: [String] {
-        var warnings = result.warnings
+        var warnings = notes + result.warnings
         let left = result.plan.references.filter { !$0.leftOut.isEmpty }
         if !left.isEmpty {
             warnings.append(
