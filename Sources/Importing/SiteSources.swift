@@ -33,6 +33,13 @@ package final class SiteSources: Sendable {
         var known: [Place: UInt64] = [:]
         var read: [String: UInt64] = [:]
         var receipts: [Digest: [String]]?
+        /// Whether a base has an object wholly at hand.
+        var atHand: [AtHand: Bool] = [:]
+    }
+
+    private struct AtHand: Hashable {
+        let base: Int
+        let object: Digest
     }
 
     private struct Rejection: Hashable {
@@ -74,6 +81,16 @@ package final class SiteSources: Sendable {
 
     func note(size: UInt64, of place: Place) { shared.withLock { $0.known[place] = size } }
 
+    /// Whether a base has all of an object itself, on media that are here.
+    func isAtHand(_ object: Digest, inBase number: Int) throws(BundleError) -> Bool {
+        let key = AtHand(base: number, object: object)
+        if let known = shared.withLock({ $0.atHand[key] }) { return known }
+        let bundle = bases[number].bundle
+        let found = try bundle.externalNumbers(for: [object]).isEmpty && bundle.missingVolumes(for: [object]).isEmpty
+        shared.withLock { $0.atHand[key] = found }
+        return found
+    }
+
     // MARK: Repositories
 
     /// The repositories of the target, below its base path, in which the delta says a chunk's blob is, then those that receipts
@@ -108,6 +125,7 @@ final class SiteSource: ExternalSource {
     let all: SiteSources
     /// A reader takes 16 MiB, so one is kept.
     private var base: (number: Int, reader: ObjectReader)?
+    private var object: (digest: Digest, ranges: RangeReader)?
     private var session: (any TargetSession)?
     private var windows: [BlobWindow] = []
     private var files: [Int: OpenSeed] = [:]
@@ -119,7 +137,7 @@ final class SiteSource: ExternalSource {
     func places(of chunk: ExternalChunk) throws -> [any ExternalPlace] {
         var places: [any ExternalPlace] = []
         for number in all.bases.indices {
-            if let place = BasePlace(number, chunk, self) { places.append(place) }
+            if let place = try BasePlace(number, chunk, self) { places.append(place) }
         }
         for external in chunk.externals where external.place == External.file {
             for number in all.seeds.indices where all.seeds[number].object == external.object {
@@ -146,7 +164,16 @@ final class SiteSource: ExternalSource {
         if let base, base.number == number { return base.reader }
         let reader = all.bases[number].bundle.reader()
         base = (number, reader)
+        object = nil
         return reader
+    }
+
+    /// What reads ranges of a base's object; reads that go forward cost no search.
+    fileprivate func ranges(of digest: Digest, inBase number: Int) -> RangeReader? {
+        if let object, object.digest == digest, base?.number == number { return object.ranges }
+        guard let ranges = reader(ofBase: number).ranges(of: digest) else { return nil }
+        object = (digest, ranges)
+        return ranges
     }
 
     /// Reads an open seed.
@@ -189,27 +216,50 @@ final class OpenSeed {
     init(_ path: FilePath) throws { file = try OpenFile.reading(path) }
 }
 
-/// Bytes of a base bundle's volumes.
+/// Bytes of a base bundle's volumes: its chunk of that digest, or the range of its blob or file that the delta names, as a base
+/// may have been cut otherwise.
 final class BasePlace: ExternalPlace {
+    private enum Range {
+        case chunk(Int)
+        case object(Digest, offset: UInt64)
+    }
+
     let name: String
     private let source: SiteSource
     private let number: Int
-    private let chunk: Int
+    private let range: Range
     private var ranges: RangeReader?
 
-    /// `nil` where the bundle hasn't got the chunk, or no medium a volume that it needs.
-    init?(_ number: Int, _ chunk: ExternalChunk, _ source: SiteSource) {
+    /// `nil` where the bundle hasn't got the bytes itself, or no medium a volume that they need.
+    init?(_ number: Int, _ chunk: ExternalChunk, _ source: SiteSource) throws {
         let base = source.all.bases[number]
-        guard let found = base.chunks.number(of: chunk.digest), base.bundle.isAtHand(chunk: found) else { return nil }
-        (self.number, self.chunk, self.source) = (number, found, source)
+        if let found = base.chunks.number(of: chunk.digest), base.bundle.isAtHand(chunk: found) {
+            range = .chunk(found)
+        } else {
+            let named = try chunk.externals.first { external in
+                let object = base.bundle.index.object(external.object)
+                guard let object, external.offset + chunk.length <= object.size else { return false }
+                return try source.all.isAtHand(external.object, inBase: number)
+            }
+            guard let named else { return nil }
+            range = .object(named.object, offset: named.offset)
+        }
+        (self.number, self.source) = (number, source)
         name = base.name
     }
 
     func read(at offset: UInt64, into target: UnsafeMutableRawBufferPointer) throws -> Int {
         do {
-            let ranges = self.ranges ?? source.reader(ofBase: number).ranges(ofChunk: chunk)
-            self.ranges = ranges
-            let count = try unsafe ranges.read(at: offset, into: target)
+            let count: Int
+            switch range {
+            case .chunk(let chunk):
+                let ranges = self.ranges ?? source.reader(ofBase: number).ranges(ofChunk: chunk)
+                self.ranges = ranges
+                count = try unsafe ranges.read(at: offset, into: target)
+            case .object(let object, let start):
+                guard let ranges = source.ranges(of: object, inBase: number) else { return 0 }
+                count = try unsafe ranges.read(at: start + offset, into: target)
+            }
             source.all.note(count, from: name)
             return count
         } catch let error as BundleError {

@@ -28,7 +28,8 @@ struct DeltaExtractTests {
     }
 
     @Test(arguments: ["seed", "base"]) func `the new file is rebuilt bit for bit`(_ way: String) throws {
-        let (file, sources) = try way == "seed"
+        let (file, sources) =
+            try way == "seed"
             ? site.extract(seeds: [scene.oldFile]) : site.extract(bases: [scene.base])
         #expect(try file.contents(limit: 1 << 30) == wanted)
         let read = try #require(sources?.bytesRead)

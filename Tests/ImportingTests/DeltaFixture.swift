@@ -62,7 +62,7 @@ final class DeltaScene: Sendable {
         try folder.appending("delta").createDirectories()
         #expect(try run(["cp", "-r", full.string, delta.string]).status == 0)
         let pinned = try PinnedRoots([PinnedRoots.Chain(roots: [root])])
-        let verified = try { (path: FilePath) in
+        let verified = { (path: FilePath) in
             try MediaSet([path]).bundle().verified(by: pinned, now: DeltaScene.now)
         }
         try DeltaScene.leaveOut(verified(base), of: verified(delta), at: delta)

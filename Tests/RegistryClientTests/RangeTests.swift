@@ -68,7 +68,8 @@ struct RangeTests {
         answer("bytes 3-6/10", "3456"), answer("bytes 2-6/10", "23456"), answer("bytes 2-4/10", "234"),
         answer("bytes 2-5/*", "2345"), answer("bytes 2-5/5", "2345"), answer("2-5/10", "2345"),
         answer("bytes 2-5/10", "234"), answer("bytes 2-5/10", "23456"), answer("bytes 5-2/10", "2345"),
-        answer("bytes 2-5/99999999999999999999", "2345"), .raw("HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n\r\n2345"),
+        answer("bytes 2-5/99999999999999999999", "2345"),
+        .raw("HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n\r\n2345"),
         .raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n0123456789"),
     ])
     func `an answer about anything else is refused`(_ answer: ScriptedServer.Step) throws {
@@ -78,7 +79,9 @@ struct RangeTests {
     }
 
     @Test func `a redirect is not followed`() throws {
-        let server = ScriptedServer([.raw("HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n")])
+        let server = ScriptedServer([
+            .raw("HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n")
+        ])
         let error = #expect(throws: RegistryError.self) { try range(server.url, at: 2, 4) }
         guard case .redirected? = error else { return #expect(Bool(false), "\(error as Any)") }
     }
