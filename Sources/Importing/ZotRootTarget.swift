@@ -180,9 +180,8 @@ extension ZotRootTarget: LayoutStorage {
         try files.makeLayout(layout)
         try files.publish(staged, at: layout.file(of: digest))
         state.withLock { state in
-            guard let homes = state.homes, homes[digest] == nil, homes.count < ZotRootTarget.maximumHomes else {
-                return
-            }
+            guard let count = state.homes?.count, count < ZotRootTarget.maximumHomes, state.homes?[digest] == nil
+            else { return }
             if state.all.last != layout.path { state.all.append(layout.path) }
             state.homes?[digest] = state.all.count - 1
         }
