@@ -7,6 +7,7 @@ import OCI
 import Support
 import SystemPackage
 import Testing
+import Trust
 
 /// What the media and the site have, side by side.
 struct ComparisonTests {
