@@ -9,6 +9,7 @@ package import SystemPackage
 /// A folder that is, or becomes, an OCI image layout (image-spec 1.1, image-layout.md). What it holds already stays.
 package final class LayoutTarget: LoadTarget {
     package let path: FilePath
+    package let mapping: RegistryMapping
     let blobs = LayoutBlobs()
     private let state = Mutex(State())
     /// Held while the index is written.
@@ -19,7 +20,7 @@ package final class LayoutTarget: LoadTarget {
         var sessions = 0
     }
 
-    package init(_ path: FilePath) { self.path = path }
+    package init(_ path: FilePath, mapping: RegistryMapping = .none) { (self.path, self.mapping) = (path, mapping) }
 
     package var address: String { "oci:\(path)" }
     package var skipsTLSVerify: Bool { false }

@@ -14,13 +14,15 @@ extension LoadPlan {
         var lines = groups.map { group in
             "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.allManifests.count.of("manifest"))"
         }
+        let mapped = load.content.changedNames.map { "  map  \($0.source) -> \($0.destination)" }
         lines += tags.filter { $0.action != .equal }.map { "  tag \($0.action.rawValue)  \($0.name)\($0.change)" }
         return Report(
-            text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
+            text: (isEmpty ? ["everything is there; load would send nothing"] + mapped : mapped + lines).joined(
+                separator: "\n") + "\n"
                 + summary(load).aligned + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
             json: json(load, missing),
-            warnings: bundle.findings.map(\.description) + load.deltaFindings(self) + (load.fit?.warnings ?? [])
-                + objections.map(\.description),
+            warnings: bundle.findings.map(\.description) + load.content.packWarnings + load.deltaFindings(self)
+                + (load.fit?.warnings ?? []) + objections.map(\.description),
             next: nextSteps(objections, missing, given)
                 + (objections.isEmpty ? Delivery(bundle.release, at: load.target.address).steps(given) : []),
             failure: objections.first?.failure)
@@ -68,6 +70,10 @@ extension LoadPlan {
                 traits.denied.map { ["repository": .string($0.repository), "action": .string($0.action)] }),
             "expectedSeconds": load.expectedSeconds(self).map { .int(Int64($0)) } ?? .null,
             "missingVolumes": .array(missing.map(JSONValue.string)), "delta": needs?.json ?? .null,
+            "mapping": .array(
+                load.content.changedNames.map {
+                    ["source": .string($0.source), "destination": .string($0.destination)]
+                }),
             "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
         ]
     }

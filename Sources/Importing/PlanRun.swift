@@ -48,6 +48,8 @@ package struct PlanRun: Sendable {
         load.fit = fit
         var report = try plan.report(load, missing: try load.missingVolumes(plan), given: given)
         report.warnings += evidence.findings + findings
+        report.warnings += [plan.sample.flatMap { target.anonymousPull(of: $0)?.warning(target.address) }]
+            .compactMap(\.self)
         if let out { try write(plan, load, to: out, given, &report) }
         return report
     }

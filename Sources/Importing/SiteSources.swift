@@ -98,8 +98,11 @@ package final class SiteSources: Sendable {
     func repositories(of external: External) throws -> [String] {
         let all = bundle.release.base?.repositories ?? []
         guard external.place != External.file, Int(external.place) < all.count else { return [] }
+        // A delta made against a base has the release's names, one made against the site's inventory has the target's.
         let named = all[Int(external.place)]
-        return [named] + (try received(external.object)).filter { $0 != named }
+        let there = target?.mapping.destination(of: named) ?? named
+        let said = there == named ? [named] : [there, named]
+        return said + (try received(external.object)).filter { !said.contains($0) }
     }
 
     /// Repositories in which receipts of this target say that a blob is.

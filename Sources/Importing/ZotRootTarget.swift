@@ -9,6 +9,7 @@ internal import SystemPackage
 /// The storage folder of a Zot that is stopped. What it holds already stays; blobs that several repositories have are one file.
 package final class ZotRootTarget: LoadTarget {
     package let root: ZotRoot
+    package let mapping: RegistryMapping
     let blobs = LayoutBlobs()
     private let state = Mutex(State())
 
@@ -20,18 +21,19 @@ package final class ZotRootTarget: LoadTarget {
         var holdsNames = false
         /// Repositories that have a blob, by its digest: the first that was found.
         var homes: [Digest: Int]?
-        /// With the base path; what `homes` counts.
-        var all: [String] = []
+        /// Folders of repositories; what `homes` counts.
+        var all: [FilePath] = []
         var sessions = 0
     }
 
     /// Digests that are looked for in other repositories; of more, later ones are written again.
     private static let maximumHomes = 1_000_000
 
-    package init(_ root: ZotRoot) { self.root = root }
+    package init(_ root: ZotRoot, mapping: RegistryMapping = .none) { (self.root, self.mapping) = (root, mapping) }
 
     package var address: String { root.address }
     package var isRunning: Bool { false }
+    package var basePath: String { root.base }
     package var skipsTLSVerify: Bool { false }
 
     /// Throws `ZotRootError` for what is no such folder, for one that Zot uses, and where files can't be given to Zot's user.
@@ -121,16 +123,16 @@ package final class ZotRootTarget: LoadTarget {
     private func home(of digest: Digest) throws -> FilePath? {
         try readHomes()
         return state.withLock { state in
-            state.homes?[digest].map { root.path.pushing(FilePath(state.all[$0])) }
+            state.homes?[digest].map { state.all[$0] }
         }?.appending("blobs").appending("sha256").appending(digest.hex)
     }
 
     private func readHomes() throws {
         guard state.withLock({ $0.homes == nil }) else { return }
-        let all = try root.repositories()
+        let all = try root.repositories().map { root.path.pushing(FilePath($0)) }
         var homes: [Digest: Int] = [:]
         for (number, repository) in all.enumerated() {
-            let blobs = root.path.pushing(FilePath(repository)).appending("blobs").appending("sha256")
+            let blobs = repository.appending("blobs").appending("sha256")
             guard homes.count < ZotRootTarget.maximumHomes, try blobs.exists() else { continue }
             for digest in try blobs.entries().compactMap({ Digest(hex: $0) }) where homes[digest] == nil {
                 homes[digest] = number
@@ -177,6 +179,12 @@ extension ZotRootTarget: LayoutStorage {
         let (files, layout) = (try writer(), try self.repository(repository))
         try files.makeLayout(layout)
         try files.publish(staged, at: layout.file(of: digest))
+        state.withLock { state in
+            guard let count = state.homes?.count, count < ZotRootTarget.maximumHomes, state.homes?[digest] == nil
+            else { return }
+            if state.all.last != layout.path { state.all.append(layout.path) }
+            state.homes?[digest] = state.all.count - 1
+        }
     }
 
     func note(_ descriptor: Descriptor, at place: Place) throws {
@@ -202,6 +210,7 @@ extension ZotRootTarget: LayoutStorage {
     }
 
     func traits() throws -> TargetTraits {
+        _ = try checked()
         try ZotRootLock.checkUnused(root)
         for name in ZotRoot.databases where try root.path.appending(name).exists() {
             // Only looked at: it is held from `open` on.
@@ -212,7 +221,6 @@ extension ZotRootTarget: LayoutStorage {
                 throw ZotRootError.live(root.path, "another process holds the lock of \(name)")
             }
         }
-        _ = try checked()
         var traits = TargetTraits()
         (traits.name, traits.collectsLater) = ("Zot's storage", true)
         return traits

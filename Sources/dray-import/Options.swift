@@ -119,9 +119,15 @@ struct TargetOptions: ParsableArguments {
             "https://host:30003/spectro-content, http://127.0.0.1:5000/base, the name of a target (see target add), or "
                 + "oci:DIR, an OCI image layout, or zot-root:DIR[:BASE], the storage of a Zot that is stopped.",
             valueName: "target"))
-    var to: String
+    var to: [String]
 
     @OptionGroup var connection: ConnectionOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Put repositories elsewhere: 'quay.io/*=mirror/*', or '*={flat}' where paths may not be deep. May be repeated.",
+            valueName: "src=dst"))
+    var map: [String] = []
 
     @Flag(help: "Accept any certificate of the registry; the receipt records it.")
     var insecureSkipTlsVerify = false
@@ -148,7 +154,12 @@ struct TargetOptions: ParsableArguments {
 
     /// The options again, for the next command.
     var words: [String] {
-        ["--to", to] + connection.words + (insecureSkipTlsVerify ? ["--insecure-skip-tls-verify"] : [])
+        to.flatMap { ["--to", $0] } + options
+    }
+
+    /// Everything beside `--to`.
+    private var options: [String] {
+        connection.words + map.flatMap { ["--map", $0] } + (insecureSkipTlsVerify ? ["--insecure-skip-tls-verify"] : [])
             + (limitRate.map { ["--limit-rate", "\($0.bytes)"] } ?? [])
             + (gcDelay.map { ["--gc-delay", "\($0)"] } ?? [])
             + (chunkSize.map { ["--chunk-size", "\($0.bytes)"] } ?? [])
@@ -156,6 +167,7 @@ struct TargetOptions: ParsableArguments {
     }
 
     func validate() throws {
+        guard !to.isEmpty else { throw ValidationError("--to is needed") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
         guard gcDelay.map({ $0 > 0 }) ?? true else { throw ValidationError("--gc-delay takes 1 second or more") }
         guard limitRate.map({ $0.bytes > 0 }) ?? true else {
@@ -168,7 +180,33 @@ struct TargetOptions: ParsableArguments {
 
     /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
     func access(_ state: SiteState) throws -> (address: String, access: TargetAccess) {
-        try connection.access(to: to, state, gcDelay: gcDelay)
+        var (address, access) = try connection.access(to: one(), state, gcDelay: gcDelay)
+        access.map = map.isEmpty ? access.map : map
+        return (address, access)
+    }
+
+    /// The target, where there may be but one.
+    func one() throws -> String {
+        guard let first = to.first, to.count == 1 else {
+            throw UsageError("this takes one --to; give the command again for each of \(to.joined(separator: ", "))")
+        }
+        return first
+    }
+
+    /// The same options for each of several targets. Throws `UsageError` where logins were given: they would reach all of them.
+    func each() throws -> [TargetOptions] {
+        guard to.count > 1 else { return [self] }
+        guard Set(to).count == to.count else { throw UsageError("one target is given twice with --to") }
+        guard connection.words.isEmpty, !insecureSkipTlsVerify else {
+            throw UsageError(
+                "with several --to a login or certificate would go to each of them: give each a name with target add, and the names "
+                    + "here")
+        }
+        return to.map { target in
+            var single = self
+            single.to = [target]
+            return single
+        }
     }
 
     /// The address that the target will have: that of a registry without credentials, or the folder's. Throws for what is none.
@@ -178,13 +216,14 @@ struct TargetOptions: ParsableArguments {
 
     /// A target that is a folder; `nil` where `--to` is a registry.
     private func folder() throws -> (any LoadTarget)? {
-        if to.hasPrefix("zot-root:") { return ZotRootTarget(try ZotRoot(parsing: String(to.dropFirst(9)))) }
-        return to.hasPrefix("oci:") ? try layout() : nil
-    }
-
-    private func layout() throws -> LayoutTarget {
+        let to = try one()
+        let mapping = try RegistryMapping(map)
+        if to.hasPrefix("zot-root:") {
+            return ZotRootTarget(try ZotRoot(parsing: String(to.dropFirst(9))), mapping: mapping)
+        }
+        guard to.hasPrefix("oci:") else { return nil }
         guard to.utf8.count > 4 else { throw UsageError("--to oci: needs a folder, for example oci:mirror") }
-        return LayoutTarget(FilePath(String(to.dropFirst(4))))
+        return LayoutTarget(FilePath(String(to.dropFirst(4))), mapping: mapping)
     }
 
     /// The target; a password is read here and nowhere else.
@@ -201,6 +240,7 @@ struct TargetOptions: ParsableArguments {
         options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
         var target = try RegistryTarget(endpoint, options, state: state)
         if let delay = access.gcDelay { target.gcDelay = Double(delay) }
+        target.mapping = try RegistryMapping(access.map)
         return target
     }
 }
