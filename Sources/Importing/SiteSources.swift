@@ -86,7 +86,9 @@ package final class SiteSources: Sendable {
         let key = AtHand(base: number, object: object)
         if let known = shared.withLock({ $0.atHand[key] }) { return known }
         let bundle = bases[number].bundle
-        let found = try bundle.externalNumbers(for: [object]).isEmpty && bundle.missingVolumes(for: [object]).isEmpty
+        let outside = try bundle.externalNumbers(for: [object])
+        let missing = try bundle.missingVolumes(for: [object])
+        let found = outside.isEmpty && missing.isEmpty
         shared.withLock { $0.atHand[key] = found }
         return found
     }
