@@ -106,8 +106,9 @@ struct PacksToolTests {
             "trust", "init", "--product", "palette-enterprise", "--root-key", "r.pem", "--release-key", "k.pub.pem",
             "--out", "trust")
         let plan = try dray("pack", "release.yaml", "--trust", "trust", "--dry-run").output
+        let manifest = try shell("cat release.yaml")
         for kind in ["iso", "bundle", "packs", "layout"] {
-            #expect(plan.contains("  \(kind)  "), "\(plan)\n\(try shell("cat release.yaml"))")
+            #expect(plan.contains("  \(kind)  "), "\(plan)\n\(manifest)")
         }
     }
 }
