@@ -4,6 +4,7 @@ import Files
 import OCI
 import PaletteSources
 import Support
+import SystemPackage
 import Testing
 
 struct MirrorDocumentTests {
@@ -66,7 +67,7 @@ struct MirrorDocumentTests {
         ("registries:\n  - {host: a, username: u}\nimages: [a:1]", "3:5"),
     ])
     func `a fault is told with its place`(_ text: String, _ place: String) throws {
-        let error = #expect(throws: ManifestError.self) { try document("format: 1\n" + text + "\n") }
+        let error = #expect(throws: PaletteSources.ManifestError.self) { try document("format: 1\n" + text + "\n") }
         let said = "\(error.map { "\($0)" } ?? "")"
         #expect(said.hasPrefix("mirror.yaml:") && !said.contains("sig=1"), "\(said)")
         if place != "1:1" { #expect(said.hasPrefix("mirror.yaml:\(place):"), "\(said)") }
