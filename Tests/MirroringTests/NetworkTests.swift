@@ -6,6 +6,7 @@ import OCI
 import RegistryClient
 import Support
 import Synchronization
+import SystemPackage
 import Testing
 
 /// Authorities, tokens, proxies and limits on the way to a registry.
@@ -103,7 +104,7 @@ struct NetworkTests {
         #expect(result.failures.map(\.failure) == [.failed])
     }
 
-    @Test func `a token service elsewhere gets no login, and none is needed there for public images`() throws {
+    @Test func `a token service elsewhere is asked over TLS alone`() throws {
         let tokens = ScriptedServer { _ in .answer(200, [:], #"{"token":"t"}"#) }
         let server = ScriptedServer { asked in
             guard asked.headers["authorization"] == "Bearer t" else {
@@ -113,7 +114,6 @@ struct NetworkTests {
             return .answer(404)
         }
         let site = try SourceSite("http://127.0.0.1:1")
-        // Without TLS not even that.
         let result = try mirror(site, images(server.url))
         #expect(result.failure == .registryRefused, "\(result.failures)")
         #expect(tokens.asked.isEmpty)

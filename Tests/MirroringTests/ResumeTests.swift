@@ -4,6 +4,7 @@ import Files
 import Glibc
 import Mirroring
 import OCI
+import RegistryClient
 import Support
 import SystemPackage
 import Testing
@@ -51,9 +52,9 @@ struct ResumeTests {
         #expect(try !site.to.appending("index.json").exists())
 
         let second = try tool(site)
-        #expect(
-            second.wait(seconds: 60) == 0,
-            "\(try String(decoding: contents(of: site.place.appending("errors")), as: UTF8.self))")
+        let status = second.wait(seconds: 60)
+        let said = String(decoding: try contents(of: site.place.appending("errors")), as: UTF8.self)
+        #expect(status == 0, "\(said)")
         #expect(try site.has(digest(layer)) && site.names() == ["quay.io/team/app:1"])
         #expect(try site.blobs().count == 3)
         #expect(try site.to.appending(".mirror/partial").entries().isEmpty)
