@@ -3,11 +3,13 @@
 """Measures the upgrade story: a site at 4.7.3 that goes to 4.7.15 and to 4.7.27, by full bundles and by deltas.
 
 scripts/bench_upgrade.py [--size MIB] [--editions palette,vertex] [--tools FOLDER] [--work FOLDER]
+                         [--vendor FOLDER]
 
 Makes the releases of Tests/python/synthetic_vendor.py, packs each full and as a delta against what the site says it has
 (an inventory for the first hop, the load's receipt for the second), and loads both ways into two docker-registries on
 loopback. After each hop both registries are listed by Tests/python/list_registry.py, every blob fetched and hashed, and must be
-the same. Prints the rows of docs/benchmarks.md. --tools holds dray and dray-import, .build/release by default."""
+the same. Prints the rows of docs/benchmarks.md. --tools holds dray and dray-import, .build/release by default;
+--vendor what the vendor's program has made before."""
 import argparse, glob, hashlib, json, os, shutil, signal, socket, subprocess, sys, time
 
 sys.dont_write_bytecode = True
@@ -21,6 +23,7 @@ def arguments():
     parser.add_argument("--editions", default="palette,vertex")
     parser.add_argument("--tools", default=os.path.join(ROOT, ".build/release"))
     parser.add_argument("--work", default=os.path.join(ROOT, ".build/bench-upgrade"))
+    parser.add_argument("--vendor")
     return parser.parse_args()
 
 
@@ -77,11 +80,15 @@ class Story:
         root = hashlib.sha256(open(self.work + "/trust/1.root.json", "rb").read()).hexdigest()
         for site in ("by-delta", "by-full"):
             self.tool("dray-import", "trust", "add", "trust/1.root.json", "--fingerprint", root, "--state", site)
+        self.tool("dray-import", "site", "init", "--name", "site", "--state", "by-delta")
+        self.tool("dray", "site", "add", "site", "by-delta/site/key.pub.pem", "--sites", "sites")
 
     def tool(self, name, *line):
         return measure([os.path.join(os.path.abspath(self.options.tools), name)] + list(line), self.work)
 
-    def vendor(self, version):
+    def vendor(self):
+        if self.options.vendor:
+            return os.symlink(os.path.abspath(self.options.vendor), self.work + "/vendor")
         subprocess.run(["python3", os.path.join(ROOT, "Tests/python/synthetic_vendor.py"), self.work + "/vendor", "--size",
                         str(self.options.size), "--editions", self.edition, "--releases", ",".join(RELEASES)], check=True)
 
@@ -107,7 +114,7 @@ class Story:
         return sorted(found)[-1]
 
     def run(self):
-        self.vendor(None)
+        self.vendor()
         one, other = Registry(self.work + "/one"), Registry(self.work + "/other")
         try:
             for hop, version in enumerate(RELEASES):
@@ -118,7 +125,7 @@ class Story:
                     self.row(version, "full", bytes_full, bytes_full, packed, loaded)
                     continue
                 self.row(version, "full", bytes_full, bytes_full, packed, loaded)
-                delta, carried, packed = self.pack(version, "delta", "--have", self.have(hop, one), "--accept-unsigned-have")
+                delta, carried, packed = self.pack(version, "delta", "--have", self.have(hop, one), "--sites", "sites")
                 loaded = self.load(delta, "by-delta", one)
                 if one.lines() != other.lines():
                     sys.exit("bench_upgrade: after %s the site by delta is not the site by full bundles" % version)

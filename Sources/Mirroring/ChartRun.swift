@@ -164,7 +164,8 @@ struct ChartRun: Sendable {
         var chart = MirroredChart(
             name: wanted.name, url: "\(wanted.address)",
             state: old == nil ? .new : wanted.digest == nil || old?.archive == wanted.digest ? .unchanged : .changed,
-            former: old?.archive == wanted.digest ? nil : old?.archive, wantedBy: wanted.chart.wantedBy)
+            former: wanted.digest == nil || old?.archive == wanted.digest ? nil : old?.digest,
+            wantedBy: wanted.chart.wantedBy)
         if let old, old.archive == wanted.digest ?? old.archive, try run.folder.has(old.archive, size: old.size) {
             (chart.archive, chart.size) = (old.archive, old.size)
         } else if !run.options.isDryRun {

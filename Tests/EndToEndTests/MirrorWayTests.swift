@@ -43,7 +43,7 @@ struct MirrorWayTests {
               - quay.io/piraeusdatastore/piraeus-operator:v2.8.1
               - image: registry.k8s.io/sig-storage/csi-attacher
                 versions: ">=4.8 <5"
-              - sonobuoy/sonobuoy
+              - sonobuoy/sonobuoy:latest
             charts:
               - oci://ghcr.io/stefanprodan/charts/podinfo:6.8.0
               - {chart: podinfo, repository: "http://127.0.0.1:\(webPort)/charts", versions: 6.8.0, as: charts.example.org/podinfo}

@@ -25,6 +25,7 @@ struct UpgradeStoryTests {
             let there = try lines(ofRegistry: story.address(story.site))
             #expect(there == (try lines(ofRegistry: story.address(story.twin))), "\(edition) \(version)")
             #expect(there.contains { $0.hasPrefix("bundle-definition tag \(story.name)-\(version) ") })
+            try story.extract(version, delta)
         }
     }
 }
@@ -79,6 +80,14 @@ private final class UpgradeStory: Sendable {
     func bytes(_ folder: String) throws -> Int {
         let sizes = try sh("find \(publisher.place.path)/\(folder) -type f -printf '%s\\n'").output
         return sizes.split(separator: "\n").compactMap { Int($0) }.reduce(0, +)
+    }
+
+    /// What the appliance's own upload needs comes out of the delta and the registry, as the vendor signed it.
+    func extract(_ version: String, _ delta: String) throws {
+        for file in ["\(name)-\(version).tar.zst", "\(name)-\(version).iso"] {
+            try site("extract", file, delta, "--registry", address(site), "--to", file)
+            try sh("cmp \(publisher.place.path)/\(file) \(vendor.release(edition, version))/\(file)")
+        }
     }
 
     /// What the site writes down of its registry.
