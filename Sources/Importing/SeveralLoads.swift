@@ -80,6 +80,17 @@ package struct SeveralReports {
 
     package init(_ parts: [Part]) { self.parts = parts }
 
+    /// What needs somebody to act weighs more than what the same command mends.
+    private var gravest: Failure? {
+        let order: [Failure] = [
+            .interrupted, .usage, .notTrusted, .replaced, .expired, .damaged, .refused, .registryRefused, .noSpace,
+            .incomplete,
+            .failed,
+        ]
+        let found = Set(parts.compactMap(\.failure))
+        return order.first(where: found.contains)
+    }
+
     package var report: Report {
         let text = parts.map { part in
             let code = part.failure.map { " (exit code \($0.rawValue))" } ?? ""
@@ -93,7 +104,7 @@ package struct SeveralReports {
         return Report(
             text: text.joined(separator: "\n"), json: ["targets": .array(parts.map(\.json))],
             warnings: warnings + errors,
-            next: next, failure: parts.compactMap(\.failure).min())
+            next: next, failure: gravest)
     }
 }
 

@@ -13,7 +13,7 @@ internal import Synchronization
 final class SharedReading: Sendable {
     /// Bytes of a piece, and how many are kept.
     static let pieceSize = 512 << 10
-    static let window = 8
+    static let standardWindow = 8
 
     fileprivate enum Member {
         /// Hasn't asked for the bytes yet.
@@ -46,6 +46,7 @@ final class SharedReading: Sendable {
     private let state: Mutex<State>
     private let wakeUps: [DispatchSemaphore]
     private let patience: Double
+    private let window: Int
     private let source: Source
 
     // Read by one thread at a time: the one that has set `isReading`.
@@ -71,11 +72,14 @@ final class SharedReading: Sendable {
         }
     }
 
-    /// `patience`: seconds for which one waits for another.
-    init(members: Int, patience: Double = 10, _ open: @escaping () throws -> ObjectStream) {
+    /// `patience`: seconds for which one waits for another; `window`: pieces that are kept.
+    init(
+        members: Int, patience: Double = 10, window: Int = SharedReading.standardWindow,
+        _ open: @escaping () throws -> ObjectStream
+    ) {
         state = Mutex(State(members: Array(repeating: .awaited, count: members)))
         wakeUps = (0..<members).map { _ in DispatchSemaphore(value: 0) }
-        self.patience = patience
+        (self.patience, self.window) = (patience, window)
         source = Source(open)
     }
 
@@ -137,7 +141,7 @@ final class SharedReading: Sendable {
             }
             if state.isWhole { return .copied(0) }
             let isAwaited = state.members.contains { if case .awaited = $0 { true } else { false } }
-            guard !isAwaited, !state.isReading, state.pieces.count < SharedReading.window else { return .mustWait }
+            guard !isAwaited, !state.isReading, state.pieces.count < window else { return .mustWait }
             state.isReading = true
             return .mustRead
         }

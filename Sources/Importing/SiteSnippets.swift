@@ -47,31 +47,32 @@ package struct SiteSnippets: Sendable, Equatable {
             pairs.append(Pair(source: host, target: root + prefix))
             hostPairs.append((host, prefix))
         }
-        for rule in mapping.rules where rule.kind != .hub {
-            guard let pair = rule.finerPair else { continue }
-            pairs.append(Pair(source: pair.source, target: "\(root)/\(pair.target)"))
-        }
         // What the pairs would get wrong is named one by one.
         for reference in references.sorted(by: { $0.name < $1.name }) where sources.contains(reference.repository) {
             let wanted = "\(root)/\(mapping.destination(of: reference.repository))"
             let full = SiteSnippets.full(reference.repository)
-            let best = pairs.filter { full == $0.source || full.hasPrefix($0.source + "/") }.max {
-                $0.source.utf8.count < $1.source.utf8.count
-            }
-            guard best.map({ $0.target + full.dropFirst($0.source.count) }) != wanted else { continue }
+            let host = pairs.first { full.hasPrefix($0.source + "/") }
+            guard host.map({ $0.target + full.dropFirst($0.source.count) }) != wanted else { continue }
             let tag = reference.tag.map { ":\($0)" } ?? "@\(reference.descriptor.digest)"
-            exact.append(Pair(source: full + tag, target: wanted + tag))
+            // The webhook takes exact names as they are written, with Docker Hub's host or without.
+            for name in Set([full, reference.repository]).sorted() {
+                exact.append(Pair(source: name + tag, target: wanted + tag))
+            }
         }
-        add(pairs, exact, hostPairs, mapping, authority: authority, scheme: scheme, base: base, hasAuthority)
+        let finer = mapping.rules.filter { $0.kind != .hub }.compactMap(\.finerPair).map {
+            Pair(source: $0.source, target: "\(root)/\($0.target)")
+        }
+        add(pairs, finer, exact, hostPairs, mapping, authority: authority, scheme: scheme, base: base, hasAuthority)
     }
 
     private mutating func add(
-        _ pairs: [Pair], _ exact: [Pair], _ hosts: [(host: String, target: String)], _ mapping: RegistryMapping,
+        _ pairs: [Pair], _ finer: [Pair], _ exact: [Pair], _ hosts: [(host: String, target: String)],
+        _ mapping: RegistryMapping,
         authority: String, scheme: String, base: String, _ hasAuthority: Bool
     ) {
         files = [
             File(name: "image-swap.txt", text: SiteSnippets.imageSwap(pairs, exact)),
-            File(name: "registry-mapping-rules.yaml", text: SiteSnippets.mappingRules(pairs)),
+            File(name: "registry-mapping-rules.yaml", text: SiteSnippets.mappingRules(pairs + finer)),
         ]
         for (host, prefix) in hosts where !mapping.splits(host) {
             let path = base.isEmpty ? prefix : "/\(base)\(prefix)"
@@ -84,7 +85,7 @@ package struct SiteSnippets: Sendable, Equatable {
         if !split.isEmpty {
             warnings.append(
                 "containerd maps whole hosts alone, and --map sends parts of \(split.joined(separator: ", ")) elsewhere: there is no "
-                    + "hosts.toml for those; use the image swap")
+                    + "hosts.toml for those; use the image swap, with the release's media, or the rules for Edge hosts")
         }
         if mapping.rules.contains(where: { $0.rest == .flat || ($0.rest == .dropped && $0.kind != .exact) }) {
             warnings.append(
@@ -116,7 +117,8 @@ package struct SiteSnippets: Sendable, Equatable {
 
 // The formats.
 extension SiteSnippets {
-    // Palette's "registry override" (imageswap-webhook): pairs by commas; exact names come as lines of the map file.
+    // Palette's "registry override" (imageswap-webhook): pairs of whole registries by commas; exact names come first, and as lines
+    // of the map file.
     private static func imageSwap(_ pairs: [Pair], _ exact: [Pair]) -> String {
         let lines =
             ["# registry override: one line, <registry>::<where its images are>"]

@@ -132,10 +132,12 @@ struct SharedReadingTests {
         digest = try #require(content.items.flatMap(\.blobs).max { $0.size < $1.size }).digest
     }
 
-    private func reading(_ members: Int, patience: Double = 10, opened: @escaping @Sendable () -> Void = {})
+    private func reading(
+        _ members: Int, patience: Double = 10, window: Int = 8, opened: @escaping @Sendable () -> Void = {}
+    )
         -> SharedReading
     {
-        SharedReading(members: members, patience: patience) { [bundle, digest] in
+        SharedReading(members: members, patience: patience, window: window) { [bundle, digest] in
             opened()
             return try bundle.reader().stream(digest)
         }
@@ -176,7 +178,7 @@ struct SharedReadingTests {
     }
 
     @Test func `who doesn't come, or stops reading, goes on alone`() throws {
-        let shared = reading(3, patience: 0.1)
+        let shared = reading(3, patience: 0.1, window: 2)
         #expect(shared.join(0) && shared.join(1))
         var few = [UInt8](repeating: 0, count: 10)
         // The first piece comes only when the third has been given up; the second takes ten bytes and stops.
