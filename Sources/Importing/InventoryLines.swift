@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 internal import Cryptography
 internal import Files
-internal import OCI
+package import OCI
 package import SystemPackage
 package import Trust
 

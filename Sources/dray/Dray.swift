@@ -25,7 +25,7 @@ struct Dray: ParsableCommand {
         version: toolVersion,
         subcommands: [
             KeyCommand.self, TrustCommand.self, PackCommand.self, SignCommand.self, VerifyCommand.self,
-            InspectCommand.self, ListCommand.self, SiteCommand.self,
+            InspectCommand.self, ListCommand.self, DiffCommand.self, SiteCommand.self,
         ])
 
     static func main() {
