@@ -19,7 +19,7 @@ package struct HoldingTrust: Sendable {
     }
 
     /// Runs a check; `nil` where nobody known has signed, and that is allowed.
-    fileprivate func allowing<Value>(_ check: () throws -> Value) throws -> Value? {
+    func allowing<Value>(_ check: () throws -> Value) throws -> Value? {
         do {
             return try check()
         } catch let error as SiteError where acceptsUnsigned {
@@ -98,7 +98,7 @@ extension SiteHolding {
 }
 
 /// Counts blobs of repositories.
-private struct HoldingCollector {
+struct HoldingCollector {
     private var repositories: [String] = []
     private var numbers: [String: UInt32] = [:]
     private var blobs: [Digest: SiteHolding.Blob] = [:]
@@ -137,7 +137,7 @@ private struct HoldingCollector {
         return (repositories, blobs)
     }
 
-    private static func digest(_ cursor: JSONCursor) throws -> Digest {
+    static func digest(_ cursor: JSONCursor) throws -> Digest {
         guard let digest = try? Digest(parsing: cursor.string()) else { throw cursor.invalid("a digest") }
         return digest
     }

@@ -19,6 +19,11 @@ final class BundleBuilder {
     private let folder: FilePath
     /// What a delta leaves out.
     let known: KnownBytes?
+    /// Counts what it would store, and writes nothing.
+    private let measures: Bool
+    /// Bytes that it would store, before compression.
+    private(set) var bytesMeasured: UInt64 = 0
+    private var measuredChunks: Set<Digest> = []
 
     private(set) var chunks: [Chunk] = []
     private(set) var parts: [Part] = []
@@ -45,10 +50,13 @@ final class BundleBuilder {
         var finished: FinishedVolume?
     }
 
-    init(journal: Journal, folder: FilePath, settings: ArchiveWriter.Settings, known: KnownBytes? = nil) throws {
+    init(
+        journal: Journal, folder: FilePath, settings: ArchiveWriter.Settings, known: KnownBytes? = nil,
+        measures: Bool = false
+    ) throws {
         self.journal = journal
         self.folder = folder
-        self.known = known
+        (self.known, self.measures) = (known, measures)
         pool = BufferPool(count: 6, capacity: VolumeFile.bufferSize)
         lanes = VolumeLanes()
         var state = JournalState()
@@ -132,24 +140,30 @@ final class BundleBuilder {
     func store(_ digest: Digest, as folder: MemberFolder, _ bytes: RawSpan) throws -> UInt32 {
         if let number = chunkNumbers[digest] ?? adopt(digest, size: UInt64(bytes.byteCount)) { return number }
         try begin(digest, as: folder, size: UInt64(bytes.byteCount))
-        try archive.append(bytes)
+        if !measures { try archive.append(bytes) }
         return try end(digest, size: UInt64(bytes.byteCount))
     }
 
     /// Begins a chunk of a known digest that is not stored yet.
     func begin(_ digest: Digest, as folder: MemberFolder, size: UInt64) throws {
         precondition(chunkNumbers[digest] == nil)
+        guard !measures else { return }
         try archive.begin("\(folder.rawValue)/sha256/\(digest.hex)", size: size)
     }
 
     /// Appends to the chunk that was begun.
     func append(_ bytes: RawSpan) throws {
         try Interruption.check()
-        try archive.append(bytes)
+        if !measures { try archive.append(bytes) }
     }
 
     /// Ends the chunk that was begun; its number.
-    func end(_ digest: Digest, size: UInt64) throws -> UInt32 { register(digest, size, try archive.end()) }
+    func end(_ digest: Digest, size: UInt64) throws -> UInt32 {
+        guard measures else { return register(digest, size, try archive.end()) }
+        bytesMeasured += size
+        measuredChunks.insert(digest)
+        return register(digest, size, [])
+    }
 
     /// Makes what the sites have already a chunk without parts, unless it is held back: volume 001 has it then. Its number.
     private func adopt(_ digest: Digest, size: UInt64) -> UInt32? {
@@ -162,6 +176,9 @@ final class BundleBuilder {
         if let stored = segments(of: digest) { return stored }
         return adopt(digest, size: size).map { [Segment(chunk: $0, offset: 0, length: size)] }
     }
+
+    /// The chunks that are left out, of a builder that measures.
+    var leftOut: [Chunk] { chunks.filter { $0.length > 0 && !measuredChunks.contains($0.digest) } }
 
     /// Whether a chunk is left out because the sites have it.
     func isLeftOut(_ digest: Digest) -> Bool {

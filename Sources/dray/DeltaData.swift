@@ -30,6 +30,37 @@ struct DeltaData: Encodable {
     }
 }
 
+/// What `pack --dry-run` says of a delta: bytes before compression.
+struct DeltaEstimateData: Encodable {
+    let chunksLeftOut: Int
+    let bytesLeftOut: UInt64
+    let bytesStored: UInt64
+    let bytesFull: UInt64
+
+    init(_ delta: DeltaEstimate) {
+        (chunksLeftOut, bytesLeftOut) = (delta.chunksLeftOut, delta.bytesLeftOut)
+        (bytesStored, bytesFull) = (delta.bytesStored, delta.bytesFull)
+    }
+}
+
+extension DeltaEstimate {
+    /// Lines below those of the plan.
+    var text: String {
+        let percent = bytesFull == 0 ? 0 : bytesLeftOut * 100 / bytesFull
+        return """
+            delta:  \(ByteSize(bytes: bytesStored)) before compression; a full bundle has \(ByteSize(bytes: bytesFull))
+            saves:  \(ByteSize(bytes: bytesLeftOut)) (\(percent) %) in \(chunksLeftOut) chunks, which the sites have
+            """
+    }
+
+    var allWarnings: [String] {
+        guard bytesLeftOut <= UInt64(96 * chunksLeftOut) else { return warnings }
+        return warnings + [
+            "a delta would not be smaller than a full bundle of about \(bytesFull) bytes: pack that instead"
+        ]
+    }
+}
+
 extension DeltaResult {
     /// Lines below those of every bundle.
     var text: String {

@@ -26,7 +26,7 @@ struct Dray: ParsableCommand {
         subcommands: [
             KeyCommand.self, TrustCommand.self, PacksCommand.self, MirrorCommand.self, ManifestCommand.self,
             PackCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self,
-            SiteCommand.self,
+            DiffCommand.self, SiteCommand.self,
         ])
 
     static func main() {

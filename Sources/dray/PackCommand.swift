@@ -80,7 +80,7 @@ struct PackCommand: Command {
     @Flag(help: "Begin anew where an interrupted run can't be gone on with.")
     var restart = false
 
-    @Flag(help: "Say what would be packed, and stop.")
+    @Flag(help: "Say what would be packed, and stop. Of a delta all inputs are read, to say its size.")
     var dryRun = false
 
     @OptionGroup var output: OutputOptions
@@ -112,14 +112,17 @@ struct PackCommand: Command {
         options.bases = base.map { FilePath($0) }
         let trusted = HoldingTrust(sites: sites.folder, acceptsUnsigned: acceptUnsignedHave)
         options.have = try have.map { try SiteHolding(reading: FilePath($0), by: trusted) }
-        if dryRun { return plan(try planPack(options, now: .now)) }
+        if dryRun {
+            let estimate = try measureDelta(options, progress: progress, now: .now)
+            return plan(try planPack(options, now: .now), estimate)
+        }
         let result = try pack(options, progress: progress, now: .now)
         return result.wasComplete ? unchanged(result) : done(result)
     }
 
     func explained(_ error: any Error) -> any Error { named(error, release.key) }
 
-    private func plan(_ plan: PackPlan) -> Outcome {
+    private func plan(_ plan: PackPlan, _ delta: DeltaEstimate?) -> Outcome {
         let lines = plan.inputs.flatMap { input in
             let place = input.isPlain ? "plain" : "packed"
             let size = ByteSize(bytes: input.size).description
@@ -135,8 +138,10 @@ struct PackCommand: Command {
         }
         return Outcome(
             text: "\(plan.title): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
-                + (lines + (moves.isEmpty ? [] : ["tags that may move:"] + moves)).joined(separator: "\n"),
-            data: PlanData(plan), warnings: plan.warnings, next: ["# the same command without --dry-run packs it"])
+                + (lines + (moves.isEmpty ? [] : ["tags that may move:"] + moves)).joined(separator: "\n")
+                + (delta.map { "\n" + $0.text } ?? ""),
+            data: PlanData(plan, delta), warnings: plan.warnings + (delta?.allWarnings ?? []),
+            next: ["# the same command without --dry-run packs it"])
     }
 
     private func unchanged(_ result: PackResult) -> Outcome {
@@ -195,8 +200,10 @@ private struct PlanData: Encodable {
     let inputs: [Input]
     /// `to` is absent where only an archive, read by `pack`, can deliver the tag.
     let movesTags: [TagMoveData]
+    let delta: DeltaEstimateData?
 
-    init(_ plan: PackPlan) {
+    init(_ plan: PackPlan, _ delta: DeltaEstimate?) {
+        self.delta = delta.map { DeltaEstimateData($0) }
         (release, bytesIn) = (plan.folderName, plan.bytesIn)
         (kind, preview) = (plan.kind.rawValue, plan.release.facts.isPreview)
         inputs = plan.inputs.map {
