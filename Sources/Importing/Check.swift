@@ -171,3 +171,14 @@ private final class ImageWalk: Sendable {
         return true
     }
 }
+
+extension Check {
+    /// What a person should know about pulls without a login, where that matters; one question.
+    package var pullWarning: String? {
+        let tags = receipt.counts.tags
+        let images = tags.filter { tag in !receipt.packs.keys.contains("\(tag.repository):\(tag.tag)") }
+        return (images.first ?? tags.first).flatMap { tag in
+            target.anonymousPull(of: Place(tag.repository, tag.tag))?.warning(target.address)
+        }
+    }
+}

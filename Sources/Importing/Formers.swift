@@ -16,7 +16,7 @@ extension Load {
     /// Tags what the steps move away from, on a target that would collect it. What can't be kept is a finding: the load
     /// goes on, and can't be undone there.
     func keepFormers(_ steps: [LoadPlan.TagStep], _ plan: LoadPlan) throws {
-        guard plan.traits.collectsAfter != nil, let state else { return }
+        guard plan.traits.collectsAfter != nil || plan.traits.collectsLater, let state else { return }
         let moved = steps.filter { $0.action == .move }
         let tags = moved.compactMap { step in
             step.before.map { Place(step.repository, Former.tag(of: $0.digest)) }

@@ -21,12 +21,18 @@ package struct Inventory: Sendable {
     /// An inventory of a target; connects to nothing yet.
     package init(of target: any LoadTarget, tool: String) {
         self.tool = tool
-        source =
-            switch target {
-            case let registry as RegistryTarget: RegistryInventory(registry: registry.registry)
-            case let layout as LayoutTarget: LayoutInventory(path: layout.path)
-            default: preconditionFailure("no other target is there")
-            }
+        source = Inventory.source(of: target)
+    }
+
+    /// What gives a target's content.
+    static func source(of target: any LoadTarget) -> any InventorySource {
+        switch target {
+        case let registry as RegistryTarget:
+            RegistryInventory(registry: registry.registry, evidence: SiteArtifact.repository(in: registry))
+        case let folder as ZotRootTarget: ZotRootInventory(root: folder.root)
+        case let layout as LayoutTarget: LayoutInventory(path: layout.path)
+        default: preconditionFailure("no other target is there")
+        }
     }
 
     /// Writes the file, which appears under its name when it is whole and then replaces what had that name.

@@ -40,6 +40,8 @@ struct RegistryInventory: InventorySource {
     static let maximumRepositories = 100_000
 
     let registry: Registry
+    /// The repository of the site's own evidence.
+    let evidence: String
 
     var address: String { registry.endpoint.description }
 
@@ -58,7 +60,7 @@ struct RegistryInventory: InventorySource {
                     throw InventoryError.tooMuch(address, limit: RegistryInventory.maximumRepositories)
                 }
                 // The site's own evidence is no content.
-                guard name != base + SiteArtifact.repository else { continue }
+                guard name != base + evidence else { continue }
                 // Gone since the page came, or deleted and still listed, as Docker's registry does.
                 let tags = try connection.tags(name) ?? []
                 let repository = String(name.dropFirst(base.count))

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BundleFormat
+internal import Files
 internal import FoundationEssentials
 internal import OCI
+internal import SystemPackage
 internal import Trust
 
 /// The `index.json` of an OCI image layout; entries of others are kept as they are.
@@ -24,6 +26,12 @@ struct LayoutIndex: Sendable, Equatable {
         } catch let error as JSONError {
             throw LayoutError.unreadableIndex("\(error)")
         }
+    }
+
+    /// Reads the file; `nil` where there is none. Throws `LayoutError.unreadableIndex`, and `FileError`.
+    init?(at file: FilePath) throws {
+        guard try file.exists() else { return nil }
+        try self.init(parsing: file.contents(limit: 64 << 20))
     }
 
     var encoded: [UInt8] {
@@ -56,12 +64,42 @@ struct LayoutIndex: Sendable, Equatable {
     /// Takes a name away; what it named stays a blob.
     mutating func remove(named name: String) { entries.removeAll { LayoutIndex.name(of: $0) == name } }
 
-    /// The tags that names of this repository hold.
-    func tags(of repository: String) -> [String] {
-        entries.compactMap(LayoutIndex.name).filter { $0.hasPrefix("\(repository):") }.map {
-            String($0.dropFirst(repository.count + 1))
-        }
+    /// What follows this beginning in the names that have it.
+    func tags(after prefix: String) -> [String] {
+        entries.compactMap(LayoutIndex.name).filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
     }
+
+    /// Whether an entry points to it, with a name or without.
+    func lists(_ digest: Digest) -> Bool { entries.contains { LayoutIndex.digest(of: $0) == digest } }
+
+    /// Lists a manifest once: without a name unless an entry has one.
+    mutating func addUnnamed(_ descriptor: Descriptor) {
+        guard !lists(descriptor.digest) else { return }
+        set(nil, to: descriptor)
+    }
+
+    /// Names a manifest, which then needs no entry without a name.
+    mutating func addNamed(_ name: String, _ descriptor: Descriptor) {
+        entries.removeAll { LayoutIndex.name(of: $0) == nil && LayoutIndex.digest(of: $0) == descriptor.digest }
+        set(name, to: descriptor)
+    }
+
+    /// Takes a name away; what it named stays listed.
+    mutating func removeName(_ name: String) {
+        guard let place = entries.firstIndex(where: { LayoutIndex.name(of: $0) == name }) else { return }
+        let entry = entries.remove(at: place)
+        guard let digest = LayoutIndex.digest(of: entry), !lists(digest), case .object(var members) = entry else {
+            return
+        }
+        if case .object(var notes)? = members["annotations"] {
+            notes[Descriptor.referenceName] = nil
+            members["annotations"] = notes.isEmpty ? nil : .object(notes)
+        }
+        entries.append(.object(members))
+    }
+
+    /// Takes all entries of a manifest away.
+    mutating func remove(_ digest: Digest) { entries.removeAll { LayoutIndex.digest(of: $0) == digest } }
 
     /// The media type that an entry gives a manifest.
     func mediaType(of digest: Digest) -> String? {

@@ -1,35 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BundleFormat
-internal import Cryptography
 package import Files
-internal import FoundationEssentials
 internal import OCI
-internal import RegistryClient
 internal import Synchronization
 package import SystemPackage
-internal import Trust
 
 /// A folder that is, or becomes, an OCI image layout (image-spec 1.1, image-layout.md). What it holds already stays.
 package final class LayoutTarget: LoadTarget {
     package let path: FilePath
+    package let mapping: RegistryMapping
+    let blobs = LayoutBlobs()
     private let state = Mutex(State())
     /// Held while the index is written.
     private let changing = Mutex(())
 
     private struct State {
         var index: LayoutIndex?
-        /// Blobs whose bytes were hashed in this run.
-        var verified: Set<Digest> = []
         var sessions = 0
     }
 
-    package init(_ path: FilePath) { self.path = path }
+    package init(_ path: FilePath, mapping: RegistryMapping = .none) { (self.path, self.mapping) = (path, mapping) }
 
     package var address: String { "oci:\(path)" }
     package var skipsTLSVerify: Bool { false }
 
-    var blobs: FilePath { path.appending("blobs").appending("sha256") }
+    private var blobFolder: FilePath { path.appending("blobs").appending("sha256") }
 
     /// Throws `LayoutError.otherFolder` for a folder that holds something else.
     package func open() throws -> FileLock? {
@@ -38,11 +34,11 @@ package final class LayoutTarget: LoadTarget {
             let names = try path.exists() ? path.entries().filter { $0 != LayoutTarget.lockName } : []
             guard names.isEmpty else { throw LayoutError.otherFolder(path) }
         }
-        try blobs.createDirectories()
+        try blobFolder.createDirectories()
         let lock = try FileLock(path.appending(LayoutTarget.lockName))
         // What a killed run left half-written; the lock says that nobody is writing it.
-        for name in try blobs.entries() where name.hasPrefix(".") && name.hasSuffix(".partial") {
-            try blobs.appending(name).removeFile()
+        for name in try blobFolder.entries() where name.hasPrefix(".") && name.hasSuffix(".partial") {
+            try blobFolder.appending(name).removeFile()
         }
         if try !marker.exists() {
             try marker.replaceContents(with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
@@ -62,40 +58,34 @@ package final class LayoutTarget: LoadTarget {
 
     /// One blob counts once, however many repositories name it; those with their size are there.
     package func bytesLacking(_ plan: LoadPlan) throws -> UInt64 {
-        var sizes: [Digest: UInt64] = [:]
-        for group in plan.groups {
-            for blob in group.blobs { sizes[blob.digest] = UInt64(blob.size) }
-            for manifest in group.manifests { sizes[manifest.descriptor.digest] = UInt64(manifest.descriptor.size) }
-        }
-        return try sizes.reduce(0) { sum, entry in
-            try file(of: entry.key).statusIfPresent()?.size == entry.value ? sum : sum + entry.value
+        try plan.sizes.reduce(0) { sum, entry in
+            try file(of: entry.key, in: "").statusIfPresent()?.size == entry.value ? sum : sum + entry.value
         }
     }
 
     private static let lockName = ".dray.lock"
 
-    package func session() -> any TargetSession { LayoutSession(self, number: nextSession()) }
+    package func session() -> any TargetSession { layoutSession() }
 
-    private func nextSession() -> Int {
-        state.withLock { state in
+    private func layoutSession() -> LayoutSession {
+        let number = state.withLock { state in
             state.sessions += 1
             return state.sessions
         }
+        return LayoutSession(self, number: number)
     }
 
     package func setTags(_ tags: [TagAssignment], width: Int) throws {
         guard !tags.isEmpty else { return }
-        let session = LayoutSession(self, number: nextSession())
-        for tag in tags {
-            _ = try session.put(tag.manifest, tag.descriptor, at: Place(tag.repository, tag.descriptor.digest))
-        }
+        let session = layoutSession()
+        for tag in tags { try session.store(tag.manifest, tag.descriptor, in: tag.repository) }
         try change { index in
             for tag in tags { index.set("\(tag.repository):\(tag.tag)", to: tag.descriptor) }
         }
     }
 
     /// Changes the index, as one file.
-    fileprivate func change(_ body: (inout LayoutIndex) -> Void) throws {
+    private func change(_ body: (inout LayoutIndex) -> Void) throws {
         try changing.withLock { _ in
             var index = try index()
             body(&index)
@@ -105,139 +95,35 @@ package final class LayoutTarget: LoadTarget {
     }
 
     /// The folder's index, read once.
-    func index() throws -> LayoutIndex {
+    private func index() throws -> LayoutIndex {
         if let index = state.withLock({ $0.index }) { return index }
-        let file = path.appending("index.json")
-        let index = try file.exists() ? LayoutIndex(parsing: file.contents(limit: 64 << 20)) : LayoutIndex()
+        let index = try LayoutIndex(at: path.appending("index.json")) ?? LayoutIndex()
         state.withLock { $0.index = index }
         return index
     }
-
-    func file(of digest: Digest) -> FilePath { blobs.appending(digest.hex) }
-
-    /// Notes a blob whose bytes were hashed on their way in.
-    func noteVerified(_ digest: Digest) { state.withLock { _ = $0.verified.insert(digest) } }
-
-    /// Whether a blob is there with its bytes: no registry watches over a folder, so it is hashed, once a run.
-    func has(_ digest: Digest, size: Int64) throws -> Bool {
-        let path = file(of: digest)
-        guard let status = try path.statusIfPresent(), status.isRegular, status.size == UInt64(size) else {
-            return false
-        }
-        if state.withLock({ $0.verified.contains(digest) }) { return true }
-        let file = try OpenFile.reading(path)
-        guard try Digest(of: file, size: status.size) == digest else { return false }
-        noteVerified(digest)
-        return true
-    }
 }
 
-/// A layout folder as one thread sees it.
-private final class LayoutSession: TargetSession {
-    private let target: LayoutTarget
-    private let buffer = Buffer(capacity: 1 << 20)
+// All repositories share the blobs, and a manifest counts as there with its blob: only names are in the index.
+extension LayoutTarget: LayoutStorage {
+    func namePrefix(of repository: String) -> String { "\(repository):" }
+    func index(of repository: String) throws -> LayoutIndex? { try index() }
+    func file(of digest: Digest, in repository: String) -> FilePath { blobFolder.appending(digest.hex) }
+    func shows(_ manifest: Digest, in repository: String) -> Bool { true }
+    func share(_ blob: LoadPlan.BlobStep) -> Bool { false }
+    func note(_ descriptor: Descriptor, at place: Place) {}
+    func traits() -> TargetTraits { TargetTraits() }
 
-    /// Tells its staged files from those of others: two repositories may need one manifest at the same time.
-    private let number: Int
-
-    init(_ target: LayoutTarget, number: Int) { (self.target, self.number) = (target, number) }
-
-    func ping() {}
-
-    func manifestDigest(_ place: Place) throws -> Digest? {
-        guard place.isDigest else {
-            return try target.index().digest(named: place.description)
-        }
-        guard case .present(let bytes, _) = try manifest(place) else { return nil }
-        return Digest(of: bytes)
+    func stagingFile(for digest: Digest, _ session: Int) -> FilePath {
+        blobFolder.appending(".\(digest.hex).\(session).partial")
     }
 
-    func traits(_ question: TraitsQuestion) -> TargetTraits { TargetTraits() }
-
-    func manifest(_ place: Place) throws -> FoundManifest {
-        let named = place.isDigest ? nil : try target.index().digest(named: place.description)
-        guard let digest = named ?? (try? Digest(parsing: place.reference)) else { return .missing }
-        let path = target.file(of: digest)
-        guard try path.exists() else { return .missing }
-        let bytes = try path.contents(limit: Manifest.maximumSize)
-        guard Digest(of: bytes) == digest else { return .missing }
-        return .present(
-            bytes: bytes, mediaType: try target.index().mediaType(of: digest) ?? Manifest.mediaType(of: bytes))
+    func publish(_ staged: FilePath, as digest: Digest, in repository: String) throws {
+        try staged.rename(to: file(of: digest, in: repository))
+        try blobFolder.syncDirectory()
     }
 
-    func has(_ blob: LoadPlan.BlobStep) throws -> Bool { try target.has(blob.digest, size: blob.size) }
-
-    // What is in a folder was hashed already where `has` said so.
-    func givesBack(_ blob: LoadPlan.BlobStep) throws -> Bool { try has(blob) }
-
-    @unsafe func read(
-        _ digest: Digest, in repository: String, at offset: UInt64, into memory: UnsafeMutableRawBufferPointer
-    ) throws -> BlobPiece {
-        let path = target.file(of: digest)
-        guard let status = try path.statusIfPresent(), status.isRegular else { return .missing }
-        try OpenFile.reading(path).read(into: buffer, at: offset, length: min(memory.count, buffer.capacity))
-        buffer.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe memory.copyMemory(from: $0) } }
-        return .part(count: buffer.count, size: status.size)
-    }
-
-    func send(_ blob: LoadPlan.BlobStep, body: (_ offset: Int64) throws -> any BlobBody) throws -> UploadOutcome {
-        guard try !has(blob) else { return .present }
-        var body = try body(0)
-        try store(blob.digest, size: UInt64(blob.size), &body)
-        return .uploaded
-    }
-
-    func put(_ manifest: Manifest, _ descriptor: Descriptor, at place: Place) throws -> Bool {
-        if try !target.has(descriptor.digest, size: descriptor.size) {
-            var body: any BlobBody = BytesBody([UInt8](manifest.bytes)[...])
-            try store(descriptor.digest, size: UInt64(descriptor.size), &body)
-        }
-        return manifest.subject == nil
-    }
-
-    func remove(_ place: Place) throws { try target.change { $0.remove(named: place.description) } }
-
-    func tags(of repository: String) throws -> [String]? { try target.index().tags(of: repository) }
-
-    // A folder's list of referrers is its index (image-spec 1.1, "Image Layout").
-    func referrers(of subject: Digest, in repository: String, wanted: Set<Digest>) throws -> Set<Digest> {
-        Set(try target.index().digests)
-    }
-
-    func list(_ referrer: Manifest, _ descriptor: Descriptor, about subject: Digest, in repository: String) throws {
-        try target.change { $0.set(nil, to: descriptor) }
-    }
-
-    /// Writes a blob beside its place, syncs it and renames it there.
-    private func store(_ digest: Digest, size: UInt64, _ body: inout any BlobBody) throws {
-        let staged = target.blobs.appending(".\(digest.hex).\(number).partial")
-        do {
-            let file = try OpenFile.writing(staged)
-            try file.truncate(to: 0)
-            file.reserve(from: 0, length: size)
-            let hasher = Hasher()
-            var offset: UInt64 = 0
-            while case let count = try unsafe buffer.withMemory({ try unsafe body.read(into: $0) }), count > 0 {
-                try Interruption.check()
-                buffer.count = count
-                try buffer.withBytes { bytes in
-                    hasher.update(bytes)
-                    try file.write(bytes, at: offset)
-                }
-                offset += UInt64(count)
-            }
-            guard offset == size, Digest(hashed: hasher.finish()) == digest else {
-                throw LoadError.otherBytes(staged.string, expected: digest)
-            }
-            try file.syncData()
-        } catch {
-            try staged.removeFile()
-            throw error
-        }
-        try staged.rename(to: target.file(of: digest))
-        try target.blobs.syncDirectory()
-        target.noteVerified(digest)
-    }
+    func remove(_ place: Place) throws { try change { $0.remove(named: place.description) } }
+    func list(_ referrer: Descriptor, in repository: String) throws { try change { $0.set(nil, to: referrer) } }
 }
 
 /// Why a folder can't be loaded into.

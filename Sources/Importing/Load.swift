@@ -28,6 +28,8 @@ package struct Load: Sendable {
     package var freeSpace: UInt64?
     /// Whether no tag may be set that has moved since the plan was made, whatever else allows moves.
     package var isHeldToPlan = false
+    /// Where several loads of the release send together.
+    package var seat: JointTransfer.Seat?
     private let began = ContinuousClock.now
 
     /// Reads the release's manifests. Throws what reading the media can throw, `CageError` before where frames can't be
@@ -40,7 +42,7 @@ package struct Load: Sendable {
         self.sources = sources
         self.progress = progress
         _ = try bundle.decoders.status()
-        content = try RegistryContent(bundle, externals: sources?.source())
+        content = try RegistryContent(bundle, externals: sources?.source()).mapped(for: target)
     }
 
     /// The SHA-256 of `release.json`.
@@ -83,9 +85,15 @@ package struct Load: Sendable {
         if let objection = try objections(to: plan).first { throw objection }
         try begin()
         try state?.note(unfinishedLoad: true, of: target.address)
-        progress.total.store(plan.bytesToSend, ordering: .relaxed)
+        progress.total.wrappingAdd(plan.bytesToSend, ordering: .relaxed)
         tally.note { $0.manifestsPresent = plan.presentManifests.count }
-        try transfer(plan)
+        do {
+            if let seat { try seat.joint.transfer(self, plan, seat) } else { try transfer(plan) }
+        } catch let error as RegistryError where error.saysNoRepository && !plan.newRepositories.isEmpty {
+            throw LoadError.repositoriesMissing(
+                plan.newRepositories.map { target.basePath.isEmpty ? $0 : "\(target.basePath)/\($0)" }, target.address,
+                "\(error)")
+        }
         try listReferrers(tally.counts.unlisted)
         try setTags(plan)
         try removeStagingTags()
@@ -104,16 +112,23 @@ package struct Load: Sendable {
         }
         try steps.graph.run(width: jobs) { lane, number in
             try Interruption.check()
-            let sender = try lanes.tool(of: lane)
-            switch steps.steps[number] {
-            case .blob(let blob, let group):
-                try holding?.begins(blob, group: group, sender)
-                try sender.send(blob, for: plan.groups[group].name)
-                try holding?.finished(blob, group: group, sender)
-            case .manifest(let step, let group):
-                try sender.put(step.descriptor, in: step.repository, tag: step.stagingTag)
-                if step.isHeld { holding?.named(Set(plan.groups[group].blobs.map(\.digest)), in: step.repository) }
-            }
+            try carryOut(steps.steps[number], of: plan, holding, lanes.tool(of: lane))
+        }
+    }
+
+    /// Sends one thing. `share`: where its bytes come from, if several loads send it side by side.
+    func carryOut(
+        _ step: TransferSteps.Step, of plan: LoadPlan, _ holding: Holding?, _ sender: Sender,
+        _ share: ReadingShare? = nil
+    ) throws {
+        switch step {
+        case .blob(let blob, let group):
+            try holding?.begins(blob, group: group, sender)
+            try sender.send(blob, for: plan.groups[group].name, share)
+            try holding?.finished(blob, group: group, sender)
+        case .manifest(let step, let group):
+            try sender.put(step.descriptor, in: step.repository, tag: step.stagingTag)
+            if step.isHeld { holding?.named(Set(plan.groups[group].blobs.map(\.digest)), in: step.repository) }
         }
     }
 

@@ -20,6 +20,8 @@ package enum LoadError: Error, Equatable {
     case otherBuilds([TagMove])
     /// The target doesn't take manifests of these media types; its address.
     case typesRefused([String], String)
+    /// The registry makes no repositories by itself; those that the release needs, the address, and what it said.
+    case repositoriesMissing([String], String, String)
     /// The login at this address lacks these permissions.
     case notAllowed([TargetTraits.Denial], String)
     /// The target keeps other bytes under these digests although it was sent the right ones.
@@ -73,7 +75,7 @@ extension LoadError: ClassifiedError {
         case .tagsWouldMove, .otherBuilds, .typesRefused, .otherProduct, .tooManyProducts, .planDiffers, .planPlace,
             .approvalNeeded, .operatorNeeded, .tagMovedSincePlan:
             .refused
-        case .notAllowed: .registryRefused
+        case .notAllowed, .repositoriesMissing: .registryRefused
         case .notThere, .busy: .failed
         case .noSuchFile, .nothingExpired: .usage
         case .expiredUnapproved: .expired
@@ -117,6 +119,10 @@ extension LoadError: ClassifiedError {
             "\(address) takes no manifests of the types \(types.joined(separator: ", ")); nothing was sent. On Zot its administrator "
                 + "adds \"compat\": [\"docker2s2\"] to \"http\" in Zot's configuration; converting would change digests and break "
                 + "signatures"
+        case .repositoriesMissing(let names, let address, let answer):
+            "\(address) makes no repositories by itself (\(answer)); ask its administrator to create these, then load again. On AWS: "
+                + "aws ecr create-repository --repository-name NAME for each; on Harbor, the project is the first part:\n"
+                + names.map { "  \($0)" }.joined(separator: "\n")
         case .notAllowed(let denials, let address):
             "the login may not "
                 + denials.map { "\($0.action) in \($0.repository)" }.joined(separator: ", nor ")

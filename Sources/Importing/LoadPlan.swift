@@ -125,6 +125,16 @@ package struct LoadPlan: Sendable, Equatable {
             + Int64(manifests + 2 * changes + tags.count(where: \.retypes) + stagingTags.count + readBack + referrers)
     }
 
+    /// Everything that may be sent, each once, with its bytes.
+    var sizes: [Digest: UInt64] {
+        var sizes: [Digest: UInt64] = [:]
+        for group in groups {
+            for blob in group.blobs { sizes[blob.digest] = UInt64(blob.size) }
+            for manifest in group.allManifests { sizes[manifest.digest] = UInt64(manifest.size) }
+        }
+        return sizes
+    }
+
     /// What must be readable from the media.
     package var neededDigests: Set<Digest> {
         Set(groups.flatMap { $0.blobs.map(\.digest) + $0.allManifests.map(\.digest) })

@@ -14,12 +14,15 @@ extension LoadPlan {
         var lines = groups.map { group in
             "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.allManifests.count.of("manifest"))"
         }
+        let mapped = load.content.changedNames.map { "  map  \($0.source) -> \($0.destination)" }
         lines += tags.filter { $0.action != .equal }.map { "  tag \($0.action.rawValue)  \($0.name)\($0.change)" }
         return Report(
-            text: (isEmpty ? ["everything is there; load would send nothing"] : lines).joined(separator: "\n") + "\n"
+            text: (isEmpty ? ["everything is there; load would send nothing"] + mapped : mapped + lines).joined(
+                separator: "\n") + "\n"
                 + summary(load).aligned,
             json: json(load, missing),
-            warnings: bundle.findings.map(\.description) + load.deltaFindings(self) + objections.map(\.description),
+            warnings: bundle.findings.map(\.description) + load.deltaFindings(self) + load.content.packWarnings
+                + objections.map(\.description),
             next: nextSteps(objections, missing, given) + (objections.isEmpty ? bundle.uploadSteps(given) : []),
             failure: objections.first?.failure)
     }
@@ -63,7 +66,12 @@ extension LoadPlan {
             "denied": .array(
                 traits.denied.map { ["repository": .string($0.repository), "action": .string($0.action)] }),
             "expectedSeconds": load.expectedSeconds(self).map { .int(Int64($0)) } ?? .null,
-            "missingVolumes": .array(missing.map(JSONValue.string)), "delta": needs?.json ?? .null,
+            "delta": needs?.json ?? .null,
+            "missingVolumes": .array(missing.map(JSONValue.string)),
+            "mapping": .array(
+                load.content.changedNames.map {
+                    ["source": .string($0.source), "destination": .string($0.destination)]
+                }),
             "steps": .array(groups.map(\.json)), "tags": .array(tags.map(\.json)),
         ]
     }
@@ -221,6 +229,12 @@ extension VerifiedBundle {
                 "skopeo inspect " + "\(target.address):\(reference.name)".shellWord
             }
             return [look].compactMap(\.self) + uploadSteps(given)
+        }
+        guard target.isRunning else {
+            return [
+                "# start Zot; then let Palette read the packs, and check at Zot's address:",
+                "dray-import check \(release.name) \(given.site)",
+            ] + uploadSteps(given)
         }
         let sync = [
             "# let Palette read the packs: with --palette URL --token-file FILE, or in the system console as this says",

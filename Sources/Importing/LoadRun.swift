@@ -35,6 +35,8 @@ package struct LoadRun: Sendable {
     package var signer: SiteSigner?
     /// Who runs it, as they say; for the receipt.
     package var person: String?
+    /// Where several loads send together; whoever gives it holds the state's lock and has begun the seat.
+    package var seat: JointTransfer.Seat?
 
     package init(state: SiteState, tool: String) { (self.state, self.tool) = (state, tool) }
 
@@ -57,7 +59,7 @@ package struct LoadRun: Sendable {
         _ unverified: UnverifiedBundle, to target: any LoadTarget, given arguments: GivenArguments, progress: Progress
     ) throws -> Result {
         let sandbox = try unverified.decoders.status()
-        let lock = try state.lock()
+        let lock = seat == nil ? try state.lock() : nil
         defer { withExtendedLifetime(lock) {} }
         try checkSigner()
         let given = try givenPlan()
@@ -101,6 +103,7 @@ package struct LoadRun: Sendable {
         let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
         var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
         (load.isDeep, load.freeSpace, load.isHeldToPlan) = (isDeep, freeSpace, given != nil)
+        load.seat = seat
         var before = target.traffic
         defer {
             receipt.counts = load.tally.counts
@@ -111,7 +114,8 @@ package struct LoadRun: Sendable {
             let manifests = load.content.manifests.values.reduce(UInt64(0)) { $0 + UInt64($1.bytes.count) }
             receipt.verifiedBytes = receipt.counts.pushed.bytes + manifests
         }
-        receipt.packs = bundle.packImages
+        receipt.packs = load.content.packImages
+        receipt.findings += load.content.packWarnings
         receipt.objects = try load.receiptObjects()
         let allowed = replaceTags.isEmpty ? given?.patterns ?? [] : replaceTags
         let plan = try load.plan(replaceTags: allowed)

@@ -44,6 +44,8 @@ package struct PlanRun: Sendable {
         let evidence = try admission.check(bundle, unverified, for: target)
         var report = try plan.report(load, missing: try load.missingVolumes(plan), given: given)
         report.warnings += evidence.findings
+        report.warnings += [plan.sample.flatMap { target.anonymousPull(of: $0)?.warning(target.address) }]
+            .compactMap(\.self)
         if let out { try write(plan, load, to: out, given, &report) }
         return report
     }

@@ -105,10 +105,10 @@ extension Load {
     }
 }
 
-extension VerifiedBundle {
+extension RegistryContent {
     /// The images that each pack names, by the pack's reference.
     var packImages: [String: [String]] {
-        let packs = release.references.compactMap { reference in reference.images.map { (reference.name, $0) } }
+        let packs = items.compactMap { item in item.reference.images.map { (item.reference.name, $0) } }
         return Dictionary(packs) { $1 }
     }
 }

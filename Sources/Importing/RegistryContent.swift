@@ -8,7 +8,9 @@ package import OCI
 package struct RegistryContent: Sendable {
     /// A manifest that a tag or nothing but its digest names.
     package struct Item: Sendable {
-        package let reference: ReleaseReference
+        package fileprivate(set) var reference: ReleaseReference
+        /// The repository as the release names it; the reference has it as the target does.
+        package let source: String
         /// With all below it, children before parents, the item's own last.
         package let manifests: [Descriptor]
         /// Of all its manifests, each once.
@@ -34,7 +36,25 @@ package struct RegistryContent: Sendable {
             try manifests[descriptor.digest] ?? fetch(descriptor)
         }
         for (descriptor, manifest) in graph.manifests { manifests[descriptor.digest] = manifest }
-        items.append(Item(reference: reference, manifests: graph.manifests.map(\.descriptor), blobs: graph.blobs))
+        items.append(
+            Item(
+                reference: reference, source: reference.repository, manifests: graph.manifests.map(\.descriptor),
+                blobs: graph.blobs))
+    }
+
+    /// The same content in other repositories; `image` gives the new name of a reference that a pack needs.
+    /// `place`: of repositories that an earlier release may have filled.
+    func renamed(
+        _ repository: (String) -> String, image: (String) -> String, place rename: (String) -> String
+    ) -> RegistryContent {
+        var content = self
+        content.elsewhere = elsewhere.mapValues { $0.map(rename) }
+        for place in items.indices {
+            let reference = items[place].reference
+            content.items[place].reference.repository = repository(reference.repository)
+            content.items[place].reference.images = reference.images.map { $0.map(image).sorted() }
+        }
+        return content
     }
 
     /// Notes from where the release lets a tag move.

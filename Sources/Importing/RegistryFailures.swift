@@ -15,6 +15,14 @@ extension RegistryError: ClassifiedError {
     }
 }
 
+extension RegistryError {
+    /// Whether an upload could not begin because its repository isn't there: ECR and Harbor make none by themselves.
+    var saysNoRepository: Bool {
+        guard case .refused(let line, status: 404, _) = self else { return false }
+        return line.method == "POST"
+    }
+}
+
 extension EndpointError: ClassifiedError {
     package var failure: Failure { .usage }
 }

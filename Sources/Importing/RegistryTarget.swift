@@ -12,6 +12,7 @@ package struct RegistryTarget: LoadTarget {
     let registry: Registry
     /// Seconds after which a registry that collects while it runs may do so: Zot's `gcDelay`, one hour unless configured.
     package var gcDelay: Double = 3600
+    package var mapping = RegistryMapping.none
 
     package init(_ registry: Registry) { self.registry = registry }
 
@@ -29,6 +30,7 @@ package struct RegistryTarget: LoadTarget {
     package var skipsTLSVerify: Bool { registry.options.skipTLSVerify }
 
     package var keepsEvidence: Bool { true }
+    package var basePath: String { registry.endpoint.base }
     package var account: String? { registry.options.credentials?.username }
 
     package func certificateDigest() throws -> String? {

@@ -22,6 +22,8 @@ package struct TargetAccess: Sendable, Equatable {
     package var plainHTTP = false
     /// Seconds after which the registry collects what nothing names.
     package var gcDelay: Int?
+    /// Rules of `RegistryMapping`.
+    package var map: [String] = []
 
     package init() {}
 
@@ -40,6 +42,7 @@ package struct TargetAccess: Sendable, Equatable {
         all.tokenHosts = tokenHosts.isEmpty ? saved.tokenHosts : tokenHosts
         all.plainHTTP = plainHTTP || saved.plainHTTP
         all.gcDelay = gcDelay ?? saved.gcDelay
+        all.map = map.isEmpty ? saved.map : map
         return all
     }
 }
@@ -89,6 +92,7 @@ extension SavedTarget {
         access.tokenHosts = try document.optional("tokenHosts")?.elements().map { cursor in try cursor.string() } ?? []
         access.plainHTTP = try document.optional("plainHTTP")?.bool() ?? false
         access.gcDelay = try document.optional("gcDelay").map { cursor in Int(try cursor.int()) }
+        access.map = try document.optional("map")?.elements().map { cursor in try cursor.string() } ?? []
         try self.init(name, address: document["address"].string(), access, pinsServer: pins == "server")
     }
 
@@ -102,6 +106,7 @@ extension SavedTarget {
         ]
         for case (let name, let value?) in texts { members[name] = .string(value) }
         if !access.tokenHosts.isEmpty { members["tokenHosts"] = .array(access.tokenHosts.map { .string($0) }) }
+        if !access.map.isEmpty { members["map"] = .array(access.map.map { .string($0) }) }
         if access.plainHTTP { members["plainHTTP"] = .bool(true) }
         if let delay = access.gcDelay { members["gcDelay"] = .int(Int64(delay)) }
         return .object(members)
@@ -118,6 +123,7 @@ extension SavedTarget {
             ("client certificate", access.clientCertificate), ("proxy", access.proxy),
             ("token hosts", access.tokenHosts.isEmpty ? nil : access.tokenHosts.joined(separator: ", ")),
             ("clean-up delay", access.gcDelay.map { "\($0) s" }),
+            ("mapping", access.map.isEmpty ? nil : access.map.joined(separator: ", ")),
             ("registry", check.map { "\($0.kind)" }), ("checked", check?.checked),
         ]
         let shown = rows.compactMap { name, value in value.map { (name, $0) } }

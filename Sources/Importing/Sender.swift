@@ -24,12 +24,13 @@ final class Sender {
 
     /// Sends a blob, unless the target has it. Its bytes go from verified blocks to the target a piece at a time.
     /// `name`: the reference that it is sent for.
-    func send(_ blob: LoadPlan.BlobStep, for name: String? = nil) throws {
+    /// `share`: a reading of the same object that other loads have part in.
+    func send(_ blob: LoadPlan.BlobStep, for name: String? = nil, _ share: ReadingShare? = nil) throws {
         if blob.presence == .implied, try session.has(blob) { return load.tally.note { $0.skipped.add(blob.size) } }
         let count = SentBytes(load.progress, label: "sending \(name ?? blob.repository)")
         let outcome: UploadOutcome
         do {
-            outcome = try retryingOtherPlaces { try proven(blob, count) }
+            outcome = try retryingOtherPlaces { try proven(blob, count, share) }
         } catch {
             count.restart(at: 0)
             throw error
@@ -47,12 +48,20 @@ final class Sender {
 
     /// Sends a blob of which someone compares the digest before it counts: we, or the target where it is known to. Where
     /// that says it differs, or doesn't name what it stored, we compare too.
-    private func proven(_ blob: LoadPlan.BlobStep, _ count: SentBytes) throws -> UploadOutcome {
+    private func proven(
+        _ blob: LoadPlan.BlobStep, _ count: SentBytes, _ share: ReadingShare?
+    ) throws -> UploadOutcome {
+        // What several get is hashed as it is read, once for all.
         let isOutside = try !load.bundle.externalNumbers(for: [blob.digest]).isEmpty
-        let isLeft = leavesProof && !isOutside && blob.size > Sender.smallBlob && session.namesDigests != false
+        let isLeft =
+            share == nil && leavesProof && !isOutside && blob.size > Sender.smallBlob
+            && session.namesDigests != false
         do {
             let outcome = try session.send(blob) { offset in
                 count.restart(at: offset)
+                if offset == 0, let share, share.join() {
+                    return SharedBody(share: share, count: count) { [reader] in try reader.stream(blob.digest) }
+                }
                 let stream = try reader.stream(blob.digest, proof: isLeft ? .receiver : .stream)
                 return ObjectBody(stream: stream, skip: offset, count: count)
             }
@@ -174,6 +183,31 @@ private struct ObjectBody: BlobBody {
         let read = try unsafe stream.read(into: buffer)
         count.add(read)
         return read
+    }
+}
+
+/// An object that several uploads read together, as one upload's body. Who has to go on alone reads it again.
+private struct SharedBody: BlobBody {
+    let share: ReadingShare
+    let count: SentBytes
+    let open: () throws -> ObjectStream
+    private var position: Int64 = 0
+    private var alone: ObjectBody?
+
+    init(share: ReadingShare, count: SentBytes, open: @escaping () throws -> ObjectStream) {
+        (self.share, self.count, self.open) = (share, count, open)
+    }
+
+    mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        if alone == nil {
+            if let read = try unsafe share.reading.read(share.member, into: buffer) {
+                position += Int64(read)
+                count.add(read)
+                return read
+            }
+            alone = ObjectBody(stream: try open(), skip: position, count: count)
+        }
+        return try unsafe alone?.read(into: buffer) ?? 0
     }
 }
 

@@ -13,14 +13,14 @@ extension SiteArtifact {
     /// the load is done. `name`: the receipt file's, without its suffix.
     func write(_ receipt: [UInt8], name: String, to target: any LoadTarget) throws {
         let session = try target.session()
+        let repository = SiteArtifact.repository(in: target)
         let parts: [(Part, [UInt8])] = [
             (.receipt, receipt), (.accepted, acceptedPart), (.binding, bindingPart(target.address)),
         ]
         let empty = Array("{}".utf8)
         for bytes in [empty] + parts.map(\.1) {
             let blob = LoadPlan.BlobStep(
-                repository: SiteArtifact.repository, digest: Digest(of: bytes), size: Int64(bytes.count), mountFrom: nil
-            )
+                repository: repository, digest: Digest(of: bytes), size: Int64(bytes.count), mountFrom: nil)
             _ = try session.send(blob) { offset in BytesBody(bytes.dropFirst(Int(offset))) }
         }
         let bytes = manifest(parts, config: empty)
@@ -29,7 +29,7 @@ extension SiteArtifact {
             mediaType: MediaType.manifest, digest: Digest(of: bytes), size: Int64(bytes.count),
             artifactType: SiteArtifact.type)
         for tag in [SiteArtifact.receiptTag(name, Digest(of: receipt)), SiteArtifact.stateTag] {
-            _ = try session.put(manifest, descriptor, at: Place(SiteArtifact.repository, tag))
+            _ = try session.put(manifest, descriptor, at: Place(repository, tag))
         }
     }
 

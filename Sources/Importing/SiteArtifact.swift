@@ -36,6 +36,8 @@ package struct SiteArtifact: Sendable {
 
     /// Where it is, below the target's base path.
     package static let repository = "dray/site"
+    /// The same as the target's mapping has it.
+    static func repository(in target: any LoadTarget) -> String { target.mapping.destination(of: repository) }
     static let type = "application/vnd.dray.site.v1+json"
     static let stateTag = "state"
     /// What the names of tags with receipts begin with.
@@ -68,8 +70,10 @@ package struct SiteArtifact: Sendable {
         guard let layers = try layers(stateTag, session, target) else { return nil }
         do {
             var artifact = SiteArtifact()
-            if let part = layers[.accepted] { artifact.accepted = try accepted(bytes(part, .accepted, session)) }
-            if let part = layers[.binding] { artifact.products = try products(bytes(part, .binding, session)) }
+            if let part = layers[.accepted] {
+                artifact.accepted = try accepted(bytes(part, .accepted, session, target))
+            }
+            if let part = layers[.binding] { artifact.products = try products(bytes(part, .binding, session, target)) }
             return artifact
         } catch let error as JSONError {
             throw SiteArtifactError.unreadable(target.address, stateTag, "\(error)")
@@ -82,7 +86,7 @@ package struct SiteArtifact: Sendable {
     static func receipt(_ tag: String, _ session: any TargetSession, _ target: any LoadTarget) throws -> [UInt8]? {
         guard let layers = try layers(tag, session, target), let part = layers[.receipt] else { return nil }
         do {
-            return try bytes(part, .receipt, session)
+            return try bytes(part, .receipt, session, target)
         } catch let error as Unusable {
             throw SiteArtifactError.unreadable(target.address, tag, error.why)
         }
@@ -94,7 +98,9 @@ package struct SiteArtifact: Sendable {
     private static func layers(
         _ tag: String, _ session: any TargetSession, _ target: any LoadTarget
     ) throws -> [Part: Descriptor]? {
-        guard case .present(let bytes, let type) = try session.manifest(Place(repository, tag)) else { return nil }
+        guard case .present(let bytes, let type) = try session.manifest(Place(repository(in: target), tag)) else {
+            return nil
+        }
         do throws(ManifestError) {
             let manifest = try Manifest(parsing: Data(bytes), mediaType: type)
             let parts = manifest.blobs.dropFirst().compactMap { blob in
@@ -106,9 +112,11 @@ package struct SiteArtifact: Sendable {
         }
     }
 
-    private static func bytes(_ blob: Descriptor, _ part: Part, _ session: any TargetSession) throws -> [UInt8] {
+    private static func bytes(
+        _ blob: Descriptor, _ part: Part, _ session: any TargetSession, _ target: any LoadTarget
+    ) throws -> [UInt8] {
         guard blob.size <= Int64(part.limit) else { throw Unusable(why: "a part has \(blob.size) bytes") }
-        guard let bytes = try session.contents(of: blob.digest, size: blob.size, in: repository) else {
+        guard let bytes = try session.contents(of: blob.digest, size: blob.size, in: repository(in: target)) else {
             throw Unusable(why: "the registry hasn't got \(blob.digest)")
         }
         return bytes

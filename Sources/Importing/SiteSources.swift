@@ -98,7 +98,8 @@ package final class SiteSources: Sendable {
     func repositories(of external: External) throws -> [String] {
         let all = bundle.release.base?.repositories ?? []
         guard external.place != External.file, Int(external.place) < all.count else { return [] }
-        let named = all[Int(external.place)]
+        let name = all[Int(external.place)]
+        let named = target?.mapping.destination(of: name) ?? name
         return [named] + (try received(external.object)).filter { $0 != named }
     }
 

@@ -17,6 +17,14 @@ package protocol LoadTarget: Sendable {
     func certificateDigest() throws -> String?
     /// Whether the target takes the artifact that keeps a site's receipts (`SiteArtifact`).
     var keepsEvidence: Bool { get }
+    /// Where it has what a release names.
+    var mapping: RegistryMapping { get }
+    /// The beginning of its repositories' names that its address has; "" for none.
+    var basePath: String { get }
+    /// Asks, once and without any credentials, whether a pull is allowed to anybody; `nil` where that doesn't matter.
+    func anonymousPull(of place: Place) -> AnonymousPull?
+    /// Whether something answers there, so that what is loaded can be used at once.
+    var isRunning: Bool { get }
     /// What was learned about it and what went there, for the next load and for the receipt.
     var traffic: TargetTraffic { get }
     /// Keeps what was learned about the target for later runs.
@@ -39,6 +47,10 @@ extension LoadTarget {
     package var account: String? { nil }
     package func certificateDigest() -> String? { nil }
     package var keepsEvidence: Bool { false }
+    package var isRunning: Bool { true }
+    package var mapping: RegistryMapping { .none }
+    package var basePath: String { "" }
+    package func anonymousPull(of place: Place) -> AnonymousPull? { nil }
     package func freeSpace() -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 

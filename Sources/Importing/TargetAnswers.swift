@@ -73,6 +73,8 @@ package struct TargetTraits: Sendable, Equatable {
     package var name = ""
     /// Seconds after which it may remove what nothing that is tagged names, while it runs; `nil` where it doesn't.
     package var collectsAfter: Double?
+    /// Whether, when it runs again, it collects what nothing names: it is written while it doesn't run.
+    package var collectsLater = false
     /// Whether a tag may go from one media type to another by a single PUT (Zot until 2.1.2 refuses).
     package var retypesTags = true
     /// Whether it is known to compute the digest of each blob that it stores.

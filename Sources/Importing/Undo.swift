@@ -112,6 +112,8 @@ package struct Undo: Sendable {
     }
 
     private func carryOut(_ refused: inout [String], _ next: inout Int) throws {
+        let lock = try target.open()
+        defer { withExtendedLifetime(lock) {} }
         let session = try target.session()
         var named: Set<Place> = []
         for (number, step) in steps.enumerated() {

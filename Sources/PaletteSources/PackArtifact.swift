@@ -36,27 +36,12 @@ package struct PackArtifact: Sendable {
     /// Reads `pack.json` and the folder's names and sizes. Throws `PackFolderError` for what a pack can't hold, and
     /// `FileError`.
     package static func plan(_ folder: FilePath) throws -> PackArtifact {
-        let path = folder.appending("pack.json")
-        guard let json = try MediaFolder(folder).contents(of: "pack.json", limit: PackMetadata.maximumSize) else {
-            throw PackFolderError.noMetadata(folder)
-        }
-        do {
-            return try PackArtifact(folder, PackMetadata(parsing: json))
-        } catch let error as PackMetadataError {
-            throw PackFolderError.badMetadata(path, error)
-        }
+        try PackArtifact(folder, PackFolder.metadata(of: folder))
     }
 
     /// The images that the folder's `values.yaml` names; `nil` where it has no such file. Throws `FileError`.
     package func images() throws -> PackImages? {
-        guard let entry = entries.first(where: { $0.path == "values.yaml" && !$0.header.isDirectory }) else {
-            return nil
-        }
-        guard entry.header.size <= UInt64(PackImages.maximumSize) else {
-            return PackImages(tooLarge: entry.header.size)
-        }
-        return try MediaFolder(folder).contents(of: entry.path, limit: PackImages.maximumSize)
-            .map { PackImages(values: $0) }
+        try PackFolder.content(of: folder).map { PackImages($0) }
     }
 
     private init(_ folder: FilePath, _ metadata: PackMetadata) throws {

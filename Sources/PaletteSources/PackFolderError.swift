@@ -6,6 +6,8 @@ package import SystemPackage
 /// Why a folder can't become a pack.
 package enum PackFolderError: Error, Equatable {
     case noMetadata(FilePath)
+    /// A folder that is no pack and has none directly below it.
+    case noPacks(FilePath)
     case badMetadata(FilePath, PackMetadataError)
     /// A symbolic link, a device, a pipe or a socket.
     case notAFile(FilePath, isLink: Bool)
@@ -23,6 +25,8 @@ extension PackFolderError: CustomStringConvertible {
         switch self {
         case .noMetadata(let folder):
             "\(folder) has no pack.json, so it is no pack; name the pack's own folder (or, for several, \(folder)/*)"
+        case .noPacks(let folder):
+            "\(folder) is no pack folder and has none directly below it (a pack has a pack.json); name another"
         case .badMetadata(let path, let error): "\(path): \(error)"
         case .notAFile(let path, let isLink):
             isLink

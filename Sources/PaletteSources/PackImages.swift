@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import FoundationEssentials
-internal import Yams
-
 /// The images that a pack's `values.yaml` names under `pack.content.images` (reference/palette.md, section 3.1).
 package struct PackImages: Sendable, Equatable, Codable {
     /// Bytes of a `values.yaml`.
@@ -23,66 +20,17 @@ package struct PackImages: Sendable, Equatable, Codable {
 
     /// Reads the bytes of a `values.yaml`, at most `maximumSize`. Whatever they are, there is an answer: a list that can't
     /// be read is `skipped`.
-    package init(values bytes: [UInt8]) {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            skipped = ["values.yaml is no UTF-8 text"]
-            return
-        }
-        guard let block = PackImages.block(of: text) else { return }
-        // Expanding them may take any time, and no image list has any.
-        guard block.firstMatch(of: /[\s\[{,:-]\*[A-Za-z0-9_]/) == nil else {
-            skipped = ["values.yaml has aliases in its pack: block"]
-            return
-        }
-        do {
-            let parser = try Parser(yaml: block, encoding: .utf8)
-            let node = try parser.singleRoot()
-            withExtendedLifetime(parser) { read(node) }
-        } catch {
-            skipped = ["the pack: block of values.yaml is no YAML"]
-        }
-    }
+    package init(values bytes: [UInt8]) { self.init(PackContent(values: bytes)) }
 
-    /// The block that begins with the line `pack:`. The rest holds the charts' values, which needn't be YAML before
-    /// their templates are filled in.
-    private static func block(of text: String) -> String? {
-        var lines: [Substring] = []
-        for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
-            let begins = line.first.map { !$0.isWhitespace && $0 != "#" } ?? false
-            if lines.isEmpty {
-                if line.wholeMatch(of: /(?:pack|"pack"|'pack')[ \t]*:(?:[ \t].*)?/) != nil { lines.append(line) }
-            } else if begins {
-                break
-            } else {
-                lines.append(line)
-            }
+    /// The images of what was read.
+    package init(_ content: PackContent) {
+        references = content.images?.filter { !$0.isTemplate }.map(\.text)
+        for problem in content.problems {
+            skip(problem.line.map { "values.yaml:\($0): \(problem.text)" } ?? problem.text)
         }
-        return lines.isEmpty ? nil : lines.joined(separator: "\n")
-    }
-
-    private mutating func read(_ root: Node?) {
-        guard let list = root?.mapping?["pack"]?.mapping?["content"]?.mapping?["images"] else { return }
-        guard let entries = list.sequence else {
-            if list.scalar?.string.isEmpty == false { skipped = ["pack.content.images is no list"] }
-            return
+        for image in content.images ?? [] where image.isTemplate {
+            skip("\"\(image.text.prefix(200))\" is a template")
         }
-        guard entries.count <= PackImages.maximumCount else {
-            skipped = ["pack.content.images has \(entries.count) entries, over \(PackImages.maximumCount)"]
-            return
-        }
-        var found: [String] = []
-        for (number, entry) in entries.enumerated() {
-            guard let image = entry.mapping?["image"]?.scalar?.string, !image.isEmpty, image.utf8.count <= 1000 else {
-                skip("pack.content.images[\(number)] names no image")
-                continue
-            }
-            if image.contains("{{") {
-                skip("\"\(image.prefix(200))\" is a template")
-            } else {
-                found.append(image)
-            }
-        }
-        references = found
     }
 
     private mutating func skip(_ what: String) {

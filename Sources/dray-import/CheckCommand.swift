@@ -37,8 +37,10 @@ struct CheckCommand: Command {
         check.isDeep = deep
         let given = (target.words + state.words).shellLine
         var outcome = Outcome(try check.run(progress).report(check, receipt: kept.file.string, given: given))
-        outcome.warnings += [kept.proof.warning(kept.file), try SiteArtifact.warning(of: kept, in: place)]
-            .compactMap(\.self)
+        outcome.warnings += [
+            check.pullWarning, kept.proof.warning(kept.file), try SiteArtifact.warning(of: kept, in: place),
+        ]
+        .compactMap(\.self)
         return outcome
     }
 }

@@ -34,7 +34,7 @@ extension StateOptions {
         case .unknown(_, let known) where isAddress || known.isEmpty:
             ExplainedError(
                 error,
-                "\(error)" + (isAddress ? "; an address begins with https://, http:// or oci:" : "")
+                "\(error)" + (isAddress ? "; an address begins with https://, http://, oci: or zot-root:" : "")
                     + ". A name (NAME) is given to an address (URL) with",
                 command: ["dray-import", "target", "add", "NAME", "URL"] + words)
         default: error
@@ -129,7 +129,8 @@ extension TargetOptions {
     private func advice(_ state: StateOptions) -> CertificateAdvice? {
         do {
             let (address, access) = try access(state.site)
-            let saved = to == address ? nil : try state.site.target(to)
+            let name = try one()
+            let saved = name == address ? nil : try state.site.target(name)
             let source: CertificateAdvice.Source =
                 if let file = connection.caCert { .file(file) } else if let saved, saved.access.caCertificate != nil {
                     .target(saved)

@@ -70,7 +70,7 @@ struct HistoryCommand: Command {
     }
 
     private func registry(_ address: String, _ access: TargetAccess) throws -> any LoadTarget {
-        guard !address.hasPrefix("oci:") else { throw SiteArtifactError.notKept(address) }
+        guard !address.isFolderAddress else { throw SiteArtifactError.notKept(address) }
         let endpoint = try Endpoint(parsing: address)
         return RegistryTarget(try Registry(endpoint, connection.options(access, for: endpoint)))
     }
@@ -79,7 +79,7 @@ struct HistoryCommand: Command {
 extension Endpoint {
     /// An address as receipts have it.
     fileprivate static func normalized(_ address: String) throws -> String {
-        address.hasPrefix("oci:") ? address : try Endpoint(parsing: address).description
+        address.isFolderAddress ? address : try Endpoint(parsing: address).description
     }
 }
 

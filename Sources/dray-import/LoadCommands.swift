@@ -43,6 +43,24 @@ struct PlanCommand: Command {
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
+        let several = try target.each()
+        guard several.count == 1 else {
+            guard out == nil else { throw UsageError("--out is for one target: what is approved names it") }
+            return try Outcome(
+                SeveralReports(
+                    several.map { single in
+                        var command = self
+                        command.target = single
+                        let address = try single.address(media.state.site)
+                        return try SeveralReports.Part(
+                            address, Result { try command.report(progress) }.keepingInterrupted())
+                    }
+                ).report)
+        }
+        return Outcome(try report(progress))
+    }
+
+    private func report(_ progress: Progress) throws -> Report {
         let target = try target.target(media.state.site)
         var run = PlanRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
@@ -51,7 +69,7 @@ struct PlanCommand: Command {
         let unverified = try media.unverified()
         run.places = try places.given(media)
         return try media.sayingHowToTrust { [run] in
-            Outcome(try run.run(unverified, to: target, given: given, progress: progress))
+            try run.run(unverified, to: target, given: given, progress: progress)
         }
     }
 }
@@ -120,20 +138,54 @@ struct LoadCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         if let plan { try plan.mustExist(as: "the plan") }
+        let several = try target.each()
+        if several.count > 1 { return try load(into: several, progress) }
         let target = try target.target(media.state.site)
+        let (run, unverified) = (try run(), try media.unverified())
+        let given = given(self.target)
+        let result = try media.sayingHowToTrust {
+            try run.run(unverified, to: target, given: given, progress: progress)
+        }
+        return Outcome(try report(result))
+    }
+
+    private func given(_ target: TargetOptions) -> GivenArguments {
+        GivenArguments(media: media.words + places.words, target: target.words, state: media.state.words)
+    }
+
+    private func load(into targets: [TargetOptions], _ progress: Progress) throws -> Outcome {
+        guard plan == nil, receipt == nil else {
+            throw UsageError("--plan and --receipt are for one target: give the command again for each")
+        }
+        let parts = try targets.map {
+            SeveralLoads.Part(try $0.target(media.state.site), given: given($0))
+        }
+        let (run, unverified) = (try run(), try media.unverified())
+        let endings = try SeveralLoads(run).run(unverified, parts, progress: progress)
+        return Outcome(
+            SeveralReports(
+                try endings.map { ending in
+                    SeveralReports.Part(
+                        ending.address,
+                        try ending.result.flatMap { result in
+                            Result { try report(result) }
+                        }.keepingInterrupted())
+                }
+            ).report)
+    }
+
+    private func run() throws -> LoadRun {
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         (run.isDeep, run.freeSpace) = (readBack == .deep, leave.freeSpace?.bytes)
         run.receipt = receipt.map { FilePath($0) }
         (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
         (run.plan, run.requiresApproval) = (plan.map { FilePath($0) }, requireApproval)
-        let given = GivenArguments(
-            media: media.words + places.words, target: self.target.words, state: media.state.words)
-        let unverified = try media.unverified()
         run.places = try places.given(media)
-        let result = try media.sayingHowToTrust { [run] in
-            try run.run(unverified, to: target, given: given, progress: progress)
-        }
+        return run
+    }
+
+    private func report(_ result: LoadRun.Result) throws -> Report {
         let kept = try media.state.site.keptReceipt(result.receiptFile)
         var report = result.receipt.report(
             file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
@@ -141,6 +193,18 @@ struct LoadCommand: Command {
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         let show = ["dray-import", "receipt", "show", result.receiptFile.string] + media.state.words
         report.next = [show.shellLine] + result.next
-        return Outcome(report)
+        return report
+    }
+}
+
+extension Result where Failure == any Error {
+    /// The same, unless the user has stopped it: that ends everything. Throws `Interrupted`.
+    fileprivate func keepingInterrupted() throws -> Self {
+        if case .failure(let error) = self, (error as? any ClassifiedError)?.failure == .interrupted,
+            !(error is LoadFailure)
+        {
+            throw error
+        }
+        return self
     }
 }

@@ -117,10 +117,17 @@ struct TargetOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "https://host:30003/spectro-content, http://127.0.0.1:5000/base, the name of a target (see target add), or "
-                + "oci:DIR, an OCI image layout.", valueName: "target"))
-    var to: String
+                + "oci:DIR, an OCI image layout, or zot-root:DIR[:BASE], the storage of a Zot that is stopped.",
+            valueName: "target"))
+    var to: [String]
 
     @OptionGroup var connection: ConnectionOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Put repositories elsewhere: 'quay.io/*=mirror/*', or '*={flat}' where paths may not be deep. May be repeated.",
+            valueName: "src=dst"))
+    var map: [String] = []
 
     @Flag(help: "Accept any certificate of the registry; the receipt records it.")
     var insecureSkipTlsVerify = false
@@ -147,7 +154,12 @@ struct TargetOptions: ParsableArguments {
 
     /// The options again, for the next command.
     var words: [String] {
-        ["--to", to] + connection.words + (insecureSkipTlsVerify ? ["--insecure-skip-tls-verify"] : [])
+        to.flatMap { ["--to", $0] } + options
+    }
+
+    /// Everything beside `--to`.
+    private var options: [String] {
+        connection.words + map.flatMap { ["--map", $0] } + (insecureSkipTlsVerify ? ["--insecure-skip-tls-verify"] : [])
             + (limitRate.map { ["--limit-rate", "\($0.bytes)"] } ?? [])
             + (gcDelay.map { ["--gc-delay", "\($0)"] } ?? [])
             + (chunkSize.map { ["--chunk-size", "\($0.bytes)"] } ?? [])
@@ -155,6 +167,7 @@ struct TargetOptions: ParsableArguments {
     }
 
     func validate() throws {
+        guard !to.isEmpty else { throw ValidationError("--to is needed") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
         guard gcDelay.map({ $0 > 0 }) ?? true else { throw ValidationError("--gc-delay takes 1 second or more") }
         guard limitRate.map({ $0.bytes > 0 }) ?? true else {
@@ -167,22 +180,55 @@ struct TargetOptions: ParsableArguments {
 
     /// The address that `--to` gives or names, and how it is reached; what is on the command line wins.
     func access(_ state: SiteState) throws -> (address: String, access: TargetAccess) {
-        try connection.access(to: to, state, gcDelay: gcDelay)
+        var (address, access) = try connection.access(to: one(), state, gcDelay: gcDelay)
+        access.map = map.isEmpty ? access.map : map
+        return (address, access)
+    }
+
+    /// The target, where there may be but one.
+    func one() throws -> String {
+        guard let first = to.first, to.count == 1 else {
+            throw UsageError("this takes one --to; give the command again for each of \(to.joined(separator: ", "))")
+        }
+        return first
+    }
+
+    /// The same options for each of several targets. Throws `UsageError` where logins were given: they would reach all of them.
+    func each() throws -> [TargetOptions] {
+        guard to.count > 1 else { return [self] }
+        guard Set(to).count == to.count else { throw UsageError("one target is given twice with --to") }
+        guard connection.words.isEmpty, !insecureSkipTlsVerify else {
+            throw UsageError(
+                "with several --to a login or certificate would go to each of them: give each a name with target add, and the names "
+                    + "here")
+        }
+        return to.map { target in
+            var single = self
+            single.to = [target]
+            return single
+        }
     }
 
     /// The address that the target will have: that of a registry without credentials, or the folder's. Throws for what is none.
     func address(_ state: SiteState) throws -> String {
-        to.hasPrefix("oci:") ? try layout().address : "\(try Endpoint(parsing: access(state).address))"
+        try folder()?.address ?? "\(try Endpoint(parsing: access(state).address))"
     }
 
-    private func layout() throws -> LayoutTarget {
+    /// A target that is a folder; `nil` where `--to` is a registry.
+    private func folder() throws -> (any LoadTarget)? {
+        let to = try one()
+        let mapping = try RegistryMapping(map)
+        if to.hasPrefix("zot-root:") {
+            return ZotRootTarget(try ZotRoot(parsing: String(to.dropFirst(9))), mapping: mapping)
+        }
+        guard to.hasPrefix("oci:") else { return nil }
         guard to.utf8.count > 4 else { throw UsageError("--to oci: needs a folder, for example oci:mirror") }
-        return LayoutTarget(FilePath(String(to.dropFirst(4))))
+        return LayoutTarget(FilePath(String(to.dropFirst(4))), mapping: mapping)
     }
 
     /// The target; a password is read here and nowhere else.
     func target(_ state: SiteState) throws -> any LoadTarget {
-        if to.hasPrefix("oci:") { return try layout() }
+        if let folder = try folder() { return folder }
         let (address, access) = try self.access(state)
         let endpoint = try Endpoint(parsing: address)
         var options = try connection.options(access, for: endpoint)
@@ -194,6 +240,7 @@ struct TargetOptions: ParsableArguments {
         options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
         var target = try RegistryTarget(endpoint, options, state: state)
         if let delay = access.gcDelay { target.gcDelay = Double(delay) }
+        target.mapping = try RegistryMapping(access.map)
         return target
     }
 }
@@ -224,6 +271,9 @@ extension ConnectionOptions {
 }
 
 extension String {
+    /// Whether it is the address of a target that is a folder, no registry.
+    var isFolderAddress: Bool { hasPrefix("oci:") || hasPrefix("zot-root:") }
+
     /// Refuses a name that the user gave for what isn't there. Throws `UsageError`.
     func mustExist(as what: String) throws {
         guard try !isEmpty && FilePath(self).exists() else {

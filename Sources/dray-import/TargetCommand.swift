@@ -13,7 +13,10 @@ import SystemPackage
 struct TargetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "target", abstract: "Give registries names, with whom to trust and how to log in.",
-        subcommands: [AddTarget.self, ListTargets.self, ShowTarget.self, RemoveTarget.self, BindTarget.self])
+        subcommands: [
+            AddTarget.self, ListTargets.self, ShowTarget.self, RemoveTarget.self, BindTarget.self,
+            TargetSnippets.self,
+        ])
 }
 
 struct AddTarget: Command {
@@ -43,6 +46,10 @@ struct AddTarget: Command {
             "Seconds after which the registry collects what nothing names; Zot's default is 3600.", valueName: "seconds"
         ))
     var gcDelay: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Put repositories elsewhere, as load --map; kept for every later command.", valueName: "src=dst"))
+    var map: [String] = []
     @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
@@ -60,6 +67,7 @@ struct AddTarget: Command {
         guard try !site.hasTarget(name) else { throw TargetError.exists(name) }
         var access = connection.access
         access.gcDelay = gcDelay
+        access.map = try RegistryMapping(map).texts
         let options = try connection.options(access, for: endpoint)
         if options.credentials != nil, access.username == nil, access.dockerConfig == nil {
             access.dockerConfig = ConnectionOptions.standardDockerConfig.string

@@ -90,7 +90,7 @@ struct SiteArtifactTests {
         let layout = LayoutTarget(site.folder.appending("layout"))
         _ = try site.load(layout)
         #expect(try SiteArtifact.read(from: layout) == nil)
-        #expect(try layout.index().tags(of: SiteArtifact.repository).isEmpty)
+        #expect(try layout.session().tags(of: SiteArtifact.repository) ?? [] == [])
         #expect(throws: SiteArtifactError.notKept(layout.address)) {
             try History.Source(in: layout, progress: Progress())
         }

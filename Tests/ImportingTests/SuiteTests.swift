@@ -13,7 +13,7 @@ import Testing
 
 /// A registry that the import suite runs against.
 enum SuiteRegistry: String, CaseIterable, CustomTestStringConvertible {
-    case docker, dockerHtpasswd, dockerTLS, zot, zotNew, zotWithoutDedupe, zotHtpasswd, zotBearer, live
+    case docker, dockerHtpasswd, dockerTLS, zot, zotNew, zotWithoutDedupe, zotHtpasswd, zotBearer, zotRoot, live
 
     var testDescription: String { rawValue }
 
@@ -55,6 +55,7 @@ enum SuiteRegistry: String, CaseIterable, CustomTestStringConvertible {
             var options = ZotServer.Options()
             options.auth = .bearer(user: "admin", password: "geheim")
             return .zot(try ZotServer(options), login)
+        case .zotRoot: return .folder(TemporaryFolder())
         case .live: return .live(try #require(SuiteRegistry.liveURL))
         }
     }
@@ -65,22 +66,26 @@ enum RunningRegistry {
     case docker(RegistryServer, Credentials?)
     case zot(ZotServer, Credentials?)
     case live(String)
+    /// The storage of a Zot that is stopped.
+    case folder(TemporaryFolder)
 
     /// With a base path of its own where others may have written.
     var url: String {
         switch self {
         case .docker(let server, _): server.url + "/spectro-content"
         case .zot(let server, _): server.url + "/spectro-content"
+        case .folder(let folder): folder.path.string
         case .live(let url): url + "/dray-suite-\(getpid())-\(UInt32.random(in: 0..<1 << 30))"
         }
     }
 
-    func target(_ state: SiteState? = nil) throws -> RegistryTarget {
+    func target(_ state: SiteState? = nil) throws -> any LoadTarget {
         var options = RegistryOptions()
         switch self {
         case .docker(let server, let login):
             (options.credentials, options.caCertificate) = (login, server.certificates?.authority.string)
         case .zot(_, let login): options.credentials = login
+        case .folder(let folder): return ZotRootTarget(try ZotRoot(parsing: "\(folder.path):spectro-content"))
         case .live: break
         }
         let endpoint = try Endpoint(parsing: url)
@@ -95,6 +100,8 @@ enum RunningRegistry {
         switch self {
         case .docker(_, let credentials), .zot(_, let credentials):
             login = credentials.map { ["--src-creds", "\($0.username):\($0.password)"] } ?? []
+        case .folder(let folder):
+            return ["skopeo", "copy", "-q", "--all", "oci:\(folder.path)/spectro-content/\(reference)"]
         case .live: break
         }
         return ["skopeo", "copy", "-q", "--all", "--src-tls-verify=false"] + login + ["docker://\(place)/\(reference)"]
