@@ -15,6 +15,8 @@ package enum PackError: Error, Equatable {
     case blobMissing(Digest, in: String, of: String)
     case badManifest(Digest, in: String, why: String)
     case notALayout(String, why: String)
+    case badName(in: String, why: String)
+    case unreadableArchive(String, why: String)
     case nameTaken(String)
     case nameUnusable(String)
     case packTwice(String, String, String)
@@ -36,9 +38,9 @@ extension PackError: ClassifiedError {
         case .alreadyRunning, .partialShorterThanJournal, .inputChanged: .failed
         case .planChanged, .bundleExists, .nameTaken, .referenceTwice, .packTwice, .rootExists: .refused
         case .expired: .expired
-        case .blobMismatch, .blobMissing, .badManifest: .damaged
+        case .blobMismatch, .blobMissing, .badManifest, .unreadableArchive: .damaged
         case .notALayout, .vendorKeyUnusable, .volumeSizeTooSmall, .trustUnusable, .plainTooLarge,
-            .nameUnusable:
+            .nameUnusable, .badName:
             .usage
         case .signatureMissing, .signatureWrong: .notTrusted
         case .noSpace: .noSpace
@@ -67,6 +69,8 @@ extension PackError: ClassifiedError {
             "\(place) lacks \(digest), which \(parent) needs; fetch the whole image"
         case .badManifest(let digest, let place, let why): "in \(place), \(digest): \(why)"
         case .notALayout(let place, let why): "\(place) is no OCI image layout: \(why)"
+        case .badName(let place, let why): "the index.json in \(place): \(why)"
+        case .unreadableArchive(let place, let why): "\(place): \(why)"
         case .nameTaken(let name): "\(name) is the name of one of the bundle's own volumes; give the item another name:"
         case .nameUnusable(let name): "\(name) is too long or no name for every medium; give the item a shorter name:"
         case .packTwice(let reference, let first, let second):

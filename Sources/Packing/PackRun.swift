@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Archive
 internal import BundleFormat
 internal import Files
 internal import OCI
@@ -95,8 +96,14 @@ struct PackRun {
 
     private mutating func takeArchive(_ input: PlannedInput) throws {
         let intake = ArchiveIntake(builder: builder, reader: reader)
-        let result = try intake.take(
-            input.item.path, ordinal: input.ordinal, size: input.size, plainName: input.isPlain ? input.item.name : nil)
+        let result: ArchiveIntake.Result
+        do {
+            result = try intake.take(
+                input.item.path, ordinal: input.ordinal, size: input.size,
+                plainName: input.isPlain ? input.item.name : nil)
+        } catch let error as ArchiveError where error != .outOfMemory {
+            throw PackError.unreadableArchive(input.item.path.string, why: error.description)
+        }
         let signature = try signatures.check(input.item, digest: result.digest)
         if result.otherMembers > 0 {
             composer.warn("\(input.item.name): \(result.otherMembers) members are no registry content")

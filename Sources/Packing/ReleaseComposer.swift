@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import BundleFormat
+internal import Files
 internal import FoundationEssentials
 internal import OCI
 internal import Palette
@@ -43,7 +44,7 @@ struct ReleaseComposer {
         let manifests = Dictionary(graph.manifests.map { ($0.descriptor.digest, $0.manifest) }) { first, _ in first }
         for entry in entries {
             guard let name = entry.referenceName else { continue }
-            let target = try add(entry, name: name)
+            let target = try add(entry, name: name, place: place)
             notePlaces(of: entry.digest, in: target.repository, manifests)
             if target.kind == .pack, let manifest = manifests[entry.digest] {
                 packImages.add(manifest.blobs.lazy.compactMap { lists[$0.digest] }.first, of: target.description)
@@ -61,9 +62,14 @@ struct ReleaseComposer {
         for child in manifest.manifests { notePlaces(of: child.digest, in: repository, manifests) }
     }
 
-    private mutating func add(_ entry: Descriptor, name: String) throws -> DeliveredReference {
-        let source = try Reference(parsing: name)
-        let target = try DeliveredReference(source: source, type: entry.annotations?[DeliveredReference.typeAnnotation])
+    private mutating func add(_ entry: Descriptor, name: String, place: String) throws -> DeliveredReference {
+        let target: DeliveredReference
+        do {
+            let source = try Reference(parsing: name)
+            target = try DeliveredReference(source: source, type: entry.annotations?[DeliveredReference.typeAnnotation])
+        } catch let error as any ClassifiedError {
+            throw PackError.badName(in: place, why: error.description)
+        }
         try add(
             ReleaseReference(
                 repository: target.repository, tag: target.tag, descriptor: entry.bare, kind: target.kind.rawValue,
