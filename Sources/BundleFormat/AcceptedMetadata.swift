@@ -70,8 +70,8 @@ extension TrustedMetadata {
             snapshot.content.header.version <= accepted.snapshot.content.header.version
         else { throw TrustError.rollback(file: targets.content.fileName, accepted: known, found: version) }
         let release = targets.content.release.version
-        guard let listed = accepted.targets.content.supported[release],
-            listed == targets.content.files["release.json"]
+        guard let document = targets.content.files["release.json"],
+            accepted.targets.content.lists(document, of: release)
         else { throw BundleError.delisted(version: release, accepted: known) }
     }
 

@@ -51,6 +51,8 @@ package struct Release: Sendable, Equatable {
 
     /// `<product>-<version>`.
     package var name: String { "\(product)-\(version)" }
+    /// The bundle's folder as `pack` calls it: the name, and for a delta `-delta-<label>`.
+    package var folderName: String { base.map { "\(name)-delta-\($0.label)" } ?? name }
 
     /// A tag that the site may point from one manifest to the one that the release delivers, without asking anybody.
     package struct TagMove: Sendable, Hashable {

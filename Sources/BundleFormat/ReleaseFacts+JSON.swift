@@ -166,7 +166,7 @@ extension Release.Base {
     package var json: JSONValue {
         [
             "releases": .array(releases.map(\.json)), "sites": .array(sites.map(\.json)),
-            "repositories": .array(repositories.map(JSONValue.string)),
+            "repositories": .array(repositories.map(JSONValue.string)), "label": .string(label),
         ]
     }
 
@@ -176,6 +176,8 @@ extension Release.Base {
         releases = try cursor["releases"].elements().map(Release.BaseRelease.init)
         sites = try cursor["sites"].elements().map(Release.BaseSite.init)
         repositories = try cursor["repositories"].strings()
+        label = try cursor["label"].string()
+        guard Targets.isLabel(label) else { throw try cursor["label"].invalid("a label of letters, digits and ._+-") }
         guard repositories.allSatisfy(Reference.isRepository), Set(repositories).count == repositories.count else {
             throw try cursor["repositories"].invalid("repository names, each once")
         }
@@ -199,12 +201,17 @@ extension Release.BaseRelease {
 
 extension Release.BaseSite {
     fileprivate var json: JSONValue {
-        ["target": .string(target), "time": .string(time), "sha256": .string(digest.hex)]
+        var members: [String: JSONValue] = [
+            "target": .string(target), "time": .string(time), "sha256": .string(digest.hex),
+        ]
+        if let name { members["name"] = .string(name) }
+        return .object(members)
     }
 
     fileprivate init(_ cursor: JSONCursor) throws {
         self.init(
             target: try cursor["target"].string(), time: try cursor["time"].string(),
             digest: try cursor["sha256"].bareDigest())
+        name = try cursor.optional("name")?.string()
     }
 }

@@ -115,6 +115,9 @@ extension Release {
         package var sites: [BaseSite] = []
         /// Repositories below the target's base path that `External.place` counts; each once.
         package var repositories: [String] = []
+        /// What tells this delta from others of its release: part of its folder's name, and of the name under which it is
+        /// listed as supported (`Targets.isLabel`).
+        package var label = "base"
 
         package init() {}
     }
@@ -138,6 +141,8 @@ extension Release {
         package var time: String
         /// SHA-256 of the inventory or receipt.
         package var digest: Digest
+        /// What the publisher calls the site whose key signed it; absent where nobody did.
+        package var name: String?
 
         package init(target: String, time: String, digest: Digest) {
             (self.target, self.time, self.digest) = (target, time, digest)

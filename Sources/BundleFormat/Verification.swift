@@ -27,6 +27,17 @@ extension UnverifiedBundle {
         return bundle
     }
 
+    /// Checks `trust/`, `release.json` and `index` alone: what a delta needs of its base, of which nothing else may be left.
+    /// Whether its time is over is not asked, and reported.
+    ///
+    /// Throws as `verified`.
+    package func described(by trust: PinnedRoots, now: UTCTime) throws -> BundleDescription {
+        var files = SmallFiles(folders)
+        let metadata = try trust.metadata(&files, now: now, expiry: .report)
+        var verification = Verification(metadata: metadata, files: files)
+        return try verification.description()
+    }
+
     /// Checks `trust/` alone, as `verified` does first: what a site learns from media whose release it doesn't want.
     package func metadata(
         by trust: PinnedRoots, now: UTCTime
@@ -79,6 +90,12 @@ private struct Verification {
             findings: files.findings, volumes: volumes)
     }
 
+    mutating func description() throws -> BundleDescription {
+        let release = try release()
+        let index = try index(release)
+        return BundleDescription(release: release, index: index, metadata: metadata, findings: files.findings)
+    }
+
     /// Runs a check; a classified fault is noted and gives `nil`.
     @discardableResult
     private mutating func attempt<Value>(_ body: (inout Verification) throws -> Value) throws -> Value? {
@@ -104,7 +121,7 @@ private struct Verification {
     private mutating func release() throws -> Release {
         let target = try target("release.json")
         let version = targets.release.version
-        guard targets.supported[version] == target else {
+        guard targets.lists(target, of: version) else {
             throw BundleError.delisted(version: version, accepted: targets.header.version)
         }
         let bytes = try files.bytes(of: "release.json", target, limit: Release.maximumSize)

@@ -161,6 +161,8 @@ package enum InventoryError: Error, Equatable {
     case noFolder(FilePath)
     /// The address; more repositories, tags or manifests than this.
     case tooMuch(String, limit: Int)
+    /// An inventory that can't be read: the line's number, 0 for the file.
+    case unreadable(FilePath, line: Int, String)
 }
 
 extension InventoryError: ClassifiedError {
@@ -168,6 +170,7 @@ extension InventoryError: ClassifiedError {
         switch self {
         case .noFolder: .usage
         case .noCatalog, .tooMuch: .failed
+        case .unreadable: .damaged
         }
     }
 
@@ -177,6 +180,8 @@ extension InventoryError: ClassifiedError {
         case .noCatalog(let address):
             "\(address) gives no list of its repositories (GET /v2/_catalog); allow it for this login, or ask the "
                 + "registry's administrator for an inventory"
+        case .unreadable(let path, let line, let why):
+            "\(path.printable)\(line > 0 ? ", line \(line)" : ""): \(why); let the site write the inventory again"
         case .tooMuch(let address, let limit):
             "\(address) lists more than \(limit) repositories, tags or manifests; give an address with a base path "
                 + "(https://host:port/base)"

@@ -142,7 +142,7 @@ private struct ProductTrust: Sendable {
                     "targets \(accepted.targets.content.header.version), snapshot \(accepted.snapshot.content.header.version), "
                         + "timestamp \(accepted.timestamp.content.header.version), \(time.left(until: accepted.end))"
                 ),
-                ("releases", accepted.targets.content.supported.keys.sorted().joined(separator: ", ")),
+                ("releases", accepted.targets.content.supportedVersions.joined(separator: ", ")),
             ]
         } else {
             rows.append(("accepted", "nothing yet"))
@@ -177,7 +177,7 @@ private struct ProductTrust: Sendable {
                 "snapshot": .int(accepted.snapshot.content.header.version),
                 "timestamp": .int(accepted.timestamp.content.header.version),
                 "expires": .string(accepted.end.description), "daysLeft": .int(time.days(until: accepted.end)),
-                "releases": .array(accepted.targets.content.supported.keys.sorted().map(JSONValue.string)),
+                "releases": .array(accepted.targets.content.supportedVersions.map(JSONValue.string)),
             ]
         }
         members["lost"] = .array(

@@ -31,8 +31,8 @@ package struct TrustUpdate: Sendable {
 
     /// Releases that were listed and are no more.
     private var delisted: [String] {
-        let listed = before.accepted?.targets.content.supported ?? [:]
-        return Set(listed.keys).subtracting(after.targets.content.supported.keys).sorted()
+        let listed = before.accepted?.targets.content.supportedVersions ?? []
+        return Set(listed).subtracting(after.targets.content.supportedVersions).sorted()
     }
 
     /// Keys that may sign no longer.

@@ -45,8 +45,8 @@ struct ArchiveFileIntake {
     ) throws {
         while let entry = try archive.next() {
             let start = archive.position
-            guard let digest = ArchiveIntake.blob(of: entry), builder.size(of: digest) == entry.size,
-                let known = builder.segments(of: digest)
+            guard let digest = ArchiveIntake.blob(of: entry), builder.size(of: digest) ?? entry.size == entry.size,
+                let known = builder.found(digest, size: entry.size)
             else {
                 try pieces.settle(before: map.settled(before: start))
                 continue

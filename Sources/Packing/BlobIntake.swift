@@ -108,9 +108,9 @@ struct BlobIntake {
         try builder.hold(digest, bytes)
     }
 
-    // The bytes are stored already, as a chunk or as an extent of a plain image.
+    // The bytes are stored already, as a chunk or as an extent of a plain image, or the sites of a delta have them.
     private func registerKnown(_ digest: Digest, size: UInt64) -> Bool {
-        guard let segments = builder.segments(of: digest) else { return false }
+        guard let segments = builder.found(digest, size: size) else { return false }
         builder.register(object: digest, size: size, segments)
         return true
     }

@@ -19,17 +19,21 @@ extension BundleBuilder {
                 _ = try store(blob.digest, as: .blobs, unsafe bytes.span.bytes)
             } else {
                 // Its bytes lie in an image too; the unpacked layout needs it under its name all the same.
-                try member("\(MemberFolder.blobs.rawValue)/sha256/\(blob.digest.hex)", bytes)
+                // So does whoever plans with the media alone, where a delta left it out as a piece of a file.
+                let isLeftOut = isLeftOut(blob.digest)
+                let added = try member("\(MemberFolder.blobs.rawValue)/sha256/\(blob.digest.hex)", bytes)
+                if isLeftOut { place(blob.digest, in: added) }
             }
             register(object: blob.digest, size: UInt64(blob.length), segments(of: blob.digest) ?? [])
         }
         try archive.finishVolume()
     }
 
-    private func member(_ name: String, _ bytes: [UInt8]) throws {
+    @discardableResult
+    private func member(_ name: String, _ bytes: [UInt8]) throws -> [Part] {
         try archive.begin(name, size: UInt64(bytes.count))
         try archive.append(unsafe bytes.span.bytes)
-        _ = try archive.end()
+        return try archive.end()
     }
 
     /// The index's tables: volumes in order of name and input, frames in order of volume, only the objects needed.

@@ -17,6 +17,8 @@ final class BundleBuilder {
     private let pool: BufferPool
     private let lanes: VolumeLanes
     private let folder: FilePath
+    /// What a delta leaves out.
+    let known: KnownBytes?
 
     private(set) var chunks: [Chunk] = []
     private(set) var parts: [Part] = []
@@ -43,9 +45,10 @@ final class BundleBuilder {
         var finished: FinishedVolume?
     }
 
-    init(journal: Journal, folder: FilePath, settings: ArchiveWriter.Settings) throws {
+    init(journal: Journal, folder: FilePath, settings: ArchiveWriter.Settings, known: KnownBytes? = nil) throws {
         self.journal = journal
         self.folder = folder
+        self.known = known
         pool = BufferPool(count: 6, capacity: VolumeFile.bufferSize)
         lanes = VolumeLanes()
         var state = JournalState()
@@ -107,7 +110,7 @@ final class BundleBuilder {
     }
 
     /// Whether something stored has that length, so that an extent as long may be equal to it.
-    func storesLength(_ length: UInt64) -> Bool { lengths.contains(length) }
+    func storesLength(_ length: UInt64) -> Bool { lengths.contains(length) || isKnownLength(length) }
 
     /// The bytes of a held blob.
     func heldBytes(_ digest: Digest) throws -> [UInt8]? {
@@ -127,7 +130,7 @@ final class BundleBuilder {
 
     /// Stores a chunk unless its bytes are there; its number.
     func store(_ digest: Digest, as folder: MemberFolder, _ bytes: RawSpan) throws -> UInt32 {
-        if let number = chunkNumbers[digest] { return number }
+        if let number = chunkNumbers[digest] ?? adopt(digest, size: UInt64(bytes.byteCount)) { return number }
         try begin(digest, as: folder, size: UInt64(bytes.byteCount))
         try archive.append(bytes)
         return try end(digest, size: UInt64(bytes.byteCount))
@@ -147,6 +150,34 @@ final class BundleBuilder {
 
     /// Ends the chunk that was begun; its number.
     func end(_ digest: Digest, size: UInt64) throws -> UInt32 { register(digest, size, try archive.end()) }
+
+    /// Makes what the sites have already a chunk without parts, unless it is held back: volume 001 has it then. Its number.
+    private func adopt(_ digest: Digest, size: UInt64) -> UInt32? {
+        guard size > 0, heldNumbers[digest] == nil, known?.length(of: digest) == size else { return nil }
+        return register(digest, size, [])
+    }
+
+    /// The same as segments, of anything that is stored or left out.
+    func found(_ digest: Digest, size: UInt64) -> [Segment]? {
+        if let stored = segments(of: digest) { return stored }
+        return adopt(digest, size: size).map { [Segment(chunk: $0, offset: 0, length: size)] }
+    }
+
+    /// Whether a chunk is left out because the sites have it.
+    func isLeftOut(_ digest: Digest) -> Bool {
+        chunkNumbers[digest].map { chunks[Int($0)].partCount == 0 && chunks[Int($0)].length > 0 } ?? false
+    }
+
+    /// Gives a chunk that was left out the parts where it stands after all.
+    func place(_ digest: Digest, in added: [Part]) {
+        guard let number = chunkNumbers[digest].map(Int.init) else { return }
+        chunks[number].firstPart = UInt32(parts.count)
+        chunks[number].partCount = UInt32(added.count)
+        parts += added
+    }
+
+    /// Whether what the sites have as a whole has that length.
+    func isKnownLength(_ length: UInt64) -> Bool { known?.lengths.contains(length) ?? false }
 
     private func register(_ digest: Digest, _ length: UInt64, _ added: [Part]) -> UInt32 {
         let number = UInt32(chunks.count)

@@ -11,6 +11,8 @@ internal import Trust
 struct BundlePublisher {
     let folder: FilePath
     let release: SignedRelease
+    /// The label of a delta; `nil` for a full bundle.
+    var delta: String?
     private(set) var targets: [String: TargetFile] = [:]
 
     init(folder: FilePath, release: SignedRelease) { (self.folder, self.release) = (folder, release) }
@@ -69,6 +71,6 @@ struct BundlePublisher {
 
     /// What is signed about the bundle, supported beside all that was published before.
     func publication(after previous: TrustedMetadata?) -> Publication {
-        Publication(of: release, files: targets, after: previous)
+        Publication(of: release, files: targets, delta: delta, after: previous)
     }
 }

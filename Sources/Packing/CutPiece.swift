@@ -76,6 +76,15 @@ final class CutPiece: Sendable {
         }
     }
 
+    /// The chunks' digests and lengths, in order; lets go of the buffer.
+    func hashedChunks() -> [(digest: Digest, length: UInt64)] {
+        hashed.wait()
+        defer { uses.end() }
+        return zip(cuts, digests.withLock(\.self)).compactMap { range, digest in
+            digest.map { ($0, UInt64(range.count)) }
+        }
+    }
+
     /// Lets go of the buffer without storing.
     func abandon() {
         hashed.wait()

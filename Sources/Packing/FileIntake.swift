@@ -9,7 +9,7 @@ internal import SystemPackage
 /// Takes in a file that is not plain: known blobs inside an ISO image as ranges of what is stored, the rest cut by content.
 struct FileIntake {
     /// Extents shorter than this are neither borders nor looked up: a segment costs more than it saves.
-    private static let leastExtent: UInt64 = 16 << 10
+    static let leastExtent: UInt64 = 16 << 10
 
     let builder: BundleBuilder
     let reader: InputReader
@@ -24,6 +24,7 @@ struct FileIntake {
     func take(_ path: FilePath, size: UInt64) throws -> Digest {
         let file = try OpenFile.reading(path)
         guard try file.status().size == size else { throw PackError.inputChanged(path.string) }
+        if let known = try takeWhole(file, size: size, name: path.string) { return known }
         let whole = LaneHash()
         var segments: [Segment] = []
         for region in regions(FileIntake.extents(of: file, size: size), size: size) {
@@ -32,11 +33,12 @@ struct FileIntake {
                 segments += try cut(file, range, borders: borders, name: path.string, whole: whole)
             case .candidate(let range):
                 let digest = try hash(file, range, name: path.string, whole: whole)
-                if let known = builder.segments(of: digest) {
+                if let known = builder.found(digest, size: UInt64(range.count)) {
                     segments += known
                 } else {
                     let again = LaneHash()
-                    segments += try cut(file, range, borders: [], name: path.string, whole: again, isSecond: true)
+                    segments += try cut(
+                        file, range, borders: [], name: path.string, whole: again, isSecond: true)
                     try reader.identity.wait()
                     guard again.finish() == digest else { throw PackError.inputChanged(path.string) }
                 }
@@ -45,6 +47,20 @@ struct FileIntake {
         try reader.identity.wait()
         let digest = whole.finish()
         builder.register(object: digest, size: size, segments)
+        return digest
+    }
+
+    /// A file that a delta's base delivers as it is, found by its digest; looked for where the length is one of the base's.
+    private func takeWhole(_ file: borrowing OpenFile, size: UInt64, name: String) throws -> Digest? {
+        guard size > 0, builder.isKnownLength(size) else { return nil }
+        let whole = LaneHash()
+        try reader.pieces(of: file, 0..<size, name: name, users: 1) { buffer, uses in
+            whole.add(buffer, on: reader.identity, ending: uses)
+        }
+        try reader.identity.wait()
+        let digest = whole.finish()
+        guard let known = builder.found(digest, size: size) else { return nil }
+        builder.register(object: digest, size: size, known)
         return digest
     }
 
@@ -95,40 +111,9 @@ struct FileIntake {
         isSecond: Bool = false
     ) throws -> [Segment] {
         var segments: [Segment] = []
-        var cutter = PieceCutter(borders: borders, start: range.lowerBound, end: range.upperBound)
-        var previous: CutPiece?
-        defer { previous?.abandon() }
-        var tail: [UInt8] = []
-        var offset = range.lowerBound
-        while offset < range.upperBound {
-            try Interruption.check()
-            let buffer = reader.pool.take()
-            let uses = Countdown(2) { [pool = reader.pool] in pool.put(buffer) }
-            buffer.append(tail)
-            let length = Int(min(UInt64(InputReader.pieceLength), range.upperBound - offset))
-            do {
-                try file.read(into: buffer, from: tail.count, at: offset, length: length)
-                guard buffer.count == tail.count + length else { throw PackError.inputChanged(name) }
-            } catch {
-                uses.end()
-                uses.end()
-                throw error
-            }
-            whole.add(buffer, tail.count..<buffer.count, on: reader.identity, ending: uses)
-            if !isSecond { reader.progress.add(length) }
-            offset += UInt64(length)
-            let (cuts, rest) = cutter.cut(buffer, isLast: offset == range.upperBound)
-            tail = buffer.withBytes(rest) { unsafe $0.withUnsafeBytes { unsafe Array($0) } }
-            let piece = CutPiece(buffer, cuts, uses: uses)
-            piece.startHashing(on: reader.chunks)
-            // One piece is hashed while the one before it is stored.
-            let ready = previous
-            previous = piece
-            if let ready { segments += try ready.store(in: builder) }
-        }
-        let last = previous
-        previous = nil
-        if let last { segments += try last.store(in: builder) }
+        try PieceStream(reader: reader).cut(
+            file, range, borders: borders, name: name, whole: whole, isCounted: !isSecond
+        ) { segments += try $0.store(in: builder) }
         return segments
     }
 }

@@ -35,7 +35,7 @@ extension PublishedTrust {
     fileprivate func supports(_ set: TrustedMetadata) -> Bool {
         let targets = set.targets.content
         guard let document = targets.files["release.json"] else { return false }
-        return published?.targets.content.supported[targets.release.version] == document
+        return lists(document, of: targets.release.version)
     }
 }
 

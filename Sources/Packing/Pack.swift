@@ -32,6 +32,8 @@ package struct PackResult: Sendable {
     package var movesTags: [Release.TagMove] = []
     /// SHA-256 of `1.root.json`, 64 hex digits.
     package var fingerprint = ""
+    /// What a delta leaves out; `nil` of a full bundle, and of one that was there already.
+    package var delta: DeltaResult?
 }
 
 /// Packs a release into a signed bundle, or goes on where an interrupted run stopped (docs/format.md).
@@ -42,8 +44,8 @@ package func pack(_ options: PackOptions, progress: Progress, now: UTCTime) thro
 }
 
 /// The plan that `pack` would carry out.
-package func planPack(_ options: PackOptions) throws -> PackPlan {
-    try PackPlan(ReleaseManifest(reading: options.manifest), options)
+package func planPack(_ options: PackOptions, now: UTCTime = .now) throws -> PackPlan {
+    try PackPlan(ReleaseManifest(reading: options.manifest), options, now: now)
 }
 
 private struct Packer {
@@ -55,11 +57,11 @@ private struct Packer {
 
     init(_ options: PackOptions, progress: Progress, now: UTCTime) throws {
         (self.options, self.progress, self.now) = (options, progress, now)
-        plan = try planPack(options)
+        plan = try planPack(options, now: now)
         keys = try options.keys()
     }
 
-    private var name: String { plan.release.folderName }
+    private var name: String { plan.folderName }
     private var final: FilePath { options.out.appending(name) }
     private var partial: FilePath { options.out.appending(".\(name).partial") }
 
@@ -134,17 +136,26 @@ private struct Packer {
         let settings = ArchiveWriter.Settings(
             folder: partial.appending("volumes"), prefix: name, volumeSize: options.volumeSize, level: options.level,
             threads: options.threads)
-        let builder = try BundleBuilder(journal: journal, folder: settings.folder, settings: settings)
+        let reader = InputReader(progress: progress)
+        var notes: [String] = plan.delta?.warnings ?? []
+        let known = try plan.delta.map { delta in
+            try KnownBytes(delta, inputs: plan.inputs, reader: reader) { notes.append($0) }
+        }
+        let builder = try BundleBuilder(journal: journal, folder: settings.folder, settings: settings, known: known)
         // When an input stops the run, what is on its way to the disk arrives there and in the journal.
         defer { builder.archive.lanes.drain() }
-        var run = try PackRun(plan: plan, builder: builder, reader: InputReader(progress: progress))
+        var run = try PackRun(plan: plan, builder: builder, reader: reader)
         try run.takeInputs()
         progress.label = "index and signatures"
         try builder.writeFirstVolume(layoutIndex: try layoutIndex(run.composer))
-        let tables = try builder.tables(
+        var tables = try builder.tables(
             needed: run.composer.neededObjects, prefix: name, place: options.manifest.string)
+        let externals = known?.externals(
+            of: tables.chunks, preferring: Set(run.composer.references.map(\.repository)))
+        tables.externals = externals?.table ?? []
         let index = tables.encoded(splitter: SplitterName.current)
-        let release = try release(run, index: index)
+        let release = try release(
+            run, index: index, base: plan.delta?.facts(repositories: externals?.repositories ?? []))
         // The reader's own rules, before anything is signed: what it would refuse must not be published.
         _ = try BundleIndex(parsing: index)
         _ = try Release(parsing: release.encoded)
@@ -158,9 +169,10 @@ private struct Packer {
         result.bytesOnMedia = try partial.totalSize()
         (result.chunks, result.objects) = (tables.chunks.count, tables.objects.count)
         (result.references, result.files) = (release.references, release.files)
-        (result.warnings, result.missingImages) = (run.composer.warnings, run.composer.missingImages)
+        (result.warnings, result.missingImages) = (notes + run.composer.warnings, run.composer.missingImages)
         result.movesTags = release.movesTags
         result.fingerprint = trust.root.fingerprint
+        if let delta = plan.delta, let externals { result.delta = DeltaResult(delta, externals, tables) }
         return result
     }
 
@@ -170,7 +182,7 @@ private struct Packer {
         try partial.appending("volumes").removeTree(keeping: Set(tables.volumes.map(\.name)))
     }
 
-    private func release(_ run: PackRun, index: [UInt8]) throws -> Release {
+    private func release(_ run: PackRun, index: [UInt8], base: Release.Base?) throws -> Release {
         var release = Release(
             product: plan.release.product, version: plan.release.version, edition: plan.release.edition.rawValue,
             index: Release.IndexFile(
@@ -178,6 +190,7 @@ private struct Packer {
                 sha512: Hasher.hash(index, .sha512).lowercaseHex),
             volumeSize: options.volumeSize)
         release.supportEnd = plan.release.supportEnd
+        release.base = base
         release.vendorKeys = run.signatures.keyDigests
         release.contents = run.composer.contents
         release.files = run.composer.files
@@ -192,6 +205,7 @@ private struct Packer {
     private func write(_ release: Release, index: [UInt8], _ tables: IndexTables) throws -> BundlePublisher {
         let signed = SignedRelease(product: release.product, edition: release.edition, version: release.version)
         var publisher = BundlePublisher(folder: partial, release: signed)
+        publisher.delta = release.base?.label
         for volume in tables.volumes { publisher.add(volume) }
         try publisher.write("index", index)
         try publisher.write("release.json", release.encoded)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import BundleFormat
+package import BundleFormat
 package import Cryptography
 internal import Files
 internal import Palette
@@ -8,6 +8,7 @@ internal import OCI
 internal import Splitting
 package import PaletteSources
 package import SystemPackage
+package import Trust
 
 /// What the user asks of `pack`.
 package struct PackOptions: Sendable {
@@ -29,6 +30,10 @@ package struct PackOptions: Sendable {
     package var kit: FilePath?
     /// A FIPS module that travels with the kit, as a signed file of its own.
     package var fipsModule: FilePath?
+    /// Makes a delta: the folders or indexes of earlier bundles whose bytes it leaves out.
+    package var bases: [FilePath] = []
+    /// Makes a delta: what sites said that they have; only what all of them have is left out.
+    package var have: [SiteHolding] = []
     /// Begin anew where an interrupted run can't be gone on with.
     package var restart = false
     package var threads = 2
@@ -63,6 +68,10 @@ package struct PlannedInput: Sendable {
 /// The frozen list of what a run does. A run that was interrupted goes on only with an equal plan.
 package struct PackPlan: Sendable {
     package let release: ReleaseIdentity
+    /// What it builds on; `nil` for a full bundle.
+    package let delta: DeltaPlan?
+    /// The bundle's folder, and how the names of its archive volumes begin.
+    package let folderName: String
     /// In the order in which they are read: plain files, layouts, packs, archives for the registry, then other files.
     package let inputs: [PlannedInput]
     package let vendorKeys: [FilePath]
@@ -81,22 +90,27 @@ package struct PackPlan: Sendable {
     /// Looks at every input without reading content: sizes, times, manifests of layouts, files of packs.
     ///
     /// Throws `PackError`, `FileError`, and what pack folders and manifests can be wrong with.
-    package init(_ manifest: ReleaseManifest, _ options: PackOptions) throws {
+    package init(_ manifest: ReleaseManifest, _ options: PackOptions, now: UTCTime) throws {
         release = manifest.release
+        delta = try DeltaPlan(options, now: now)
+        folderName = manifest.release.folderName + (delta.map { "-delta-\($0.label)" } ?? "")
         vendorKeys = manifest.vendorKeys
         var planned: [PlannedInput] = []
         for (number, item) in manifest.items.enumerated() {
-            planned.append(try PlannedInput(item, ordinal: 4 * number, volumeSize: options.volumeSize))
+            planned.append(
+                try PlannedInput(
+                    item, ordinal: 4 * number, volumeSize: options.volumeSize, mayBePlain: delta == nil))
         }
         inputs = planned.sorted { ($0.stage, $0.ordinal) < ($1.stage, $1.ordinal) }
-        try PlanChecks.check(inputs, release: manifest.release)
+        try PlanChecks.check(inputs, folderName: folderName)
         knownSizes = Set(planned.flatMap { $0.layout?.graph.blobs.map { UInt64($0.size) } ?? [] })
         let keys = try manifest.vendorKeys.map { Digest(of: try $0.contents(limit: 1 << 20)).hex }
         let release = manifest.release
-        let parameters = [
-            "dray plan 2", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
-            String(options.volumeSize), String(options.level), FrameRules.version, SplitterName.current,
-        ]
+        let parameters =
+            [
+                "dray plan 2", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
+                String(options.volumeSize), String(options.level), FrameRules.version, SplitterName.current,
+            ] + (delta.map { [$0.label, $0.fingerprint] } ?? [])
         id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))
         (movesTags, manifestFile) = (manifest.movesTags, manifest.file)
         let moves = movesTags.map { "\($0.name) \($0.from.map(\.hex).sorted().joined(separator: ","))" }.sorted()
@@ -114,7 +128,7 @@ enum FrameRules {
 }
 
 extension PlannedInput {
-    fileprivate init(_ item: ManifestItem, ordinal: Int, volumeSize: UInt64) throws {
+    fileprivate init(_ item: ManifestItem, ordinal: Int, volumeSize: UInt64, mayBePlain: Bool) throws {
         self.item = item
         self.ordinal = ordinal
         var lines = ["\(ordinal) \(item.kind.rawValue) \(item.path) \(item.name) \(item.signature)"]
@@ -142,8 +156,11 @@ extension PlannedInput {
             (layout, pack, packLayer, packImages) = (nil, artifact, layer, try artifact.images())
         }
         let fits = volumeSize == 0 || size <= volumeSize
-        isPlain = item.kind.isFile && item.deliver.contains(.file) && (item.plain ?? true) && fits
-        if item.plain == true && !fits { throw PackError.plainTooLarge(item.name, size: size, volumeSize: volumeSize) }
+        // A delta leaves out what it can of a file: none stands on the medium whole.
+        isPlain = mayBePlain && item.kind.isFile && item.deliver.contains(.file) && (item.plain ?? true) && fits
+        if mayBePlain && item.plain == true && !fits {
+            throw PackError.plainTooLarge(item.name, size: size, volumeSize: volumeSize)
+        }
         lines.append(isPlain ? "plain" : "packed")
         fingerprint = lines.joined(separator: "\n")
     }

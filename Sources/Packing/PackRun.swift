@@ -62,7 +62,7 @@ struct PackRun {
         let manifest = pack.manifest(layerDigest: layer, configDigest: config)
         let digest = Digest(of: manifest)
         if !builder.has(layer) {
-            if let known = builder.segments(of: layer) {
+            if let known = builder.found(layer, size: pack.layerSize) {
                 builder.register(object: layer, size: pack.layerSize, known)
             } else {
                 try builder.begin(layer, as: .blobs, size: pack.layerSize)

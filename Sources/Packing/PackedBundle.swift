@@ -11,6 +11,8 @@ package import Trust
 struct PackedBundle {
     let folder: FilePath
     let release: SignedRelease
+    /// The label of a delta; `nil` for a full bundle.
+    let delta: String?
     let files: [String: TargetFile]
     let expires: UTCTime
 
@@ -31,6 +33,7 @@ struct PackedBundle {
         for file in [name, "index", "README-VERIFY.txt", "rescue.py"] { try publisher.take(file) }
         if try folder.appending("kit").exists() { try publisher.takeKit() }
         (self.folder, self.release, files) = (folder, signed, publisher.targets)
+        delta = release.base?.label
         expires = release.expiry(from: now)
     }
 
@@ -45,7 +48,8 @@ struct PackedBundle {
         guard let targets = own.published?.targets.content, let document = targets.files["release.json"] else {
             throw SigningError.bundleUnusable(folder, why: "it is no bundle of a release")
         }
-        guard try trust.listed(targets.release.version) == document else {
+        try trust.requireListed(targets.release.version)
+        guard trust.lists(document, of: targets.release.version) else {
             throw SigningError.bundleUnusable(folder, why: "the release of that version is another one by now")
         }
         (self.folder, release) = (folder, targets.release)
@@ -54,7 +58,9 @@ struct PackedBundle {
         guard Hasher.hash(bytes) == document.sha256 else {
             throw SigningError.bundleDiffers(folder.appending("release.json"))
         }
-        expires = try Release(parsing: bytes).supportEnd.flatMap(UTCTime.endOfDay) ?? .latest
+        let parsed = try Release(parsing: bytes)
+        expires = parsed.supportEnd.flatMap(UTCTime.endOfDay) ?? .latest
+        delta = parsed.base?.label
     }
 
     /// Refuses a folder in which a file isn't the one that targets name; of volumes the lengths are compared.
@@ -88,8 +94,8 @@ extension TrustFolder {
         }
         _ = try state.checkForks(in: path, against: [bundle.absolute().removingLastComponent()])
         return try proposal(
-            Publication(of: packed.release, files: packed.files, after: published), issued: now, expires: packed.expires
-        )
+            Publication(of: packed.release, files: packed.files, delta: packed.delta, after: published), issued: now,
+            expires: packed.expires)
     }
 
     /// A new set for a bundle that was signed before, by keys that were removed or until a time that has passed.
@@ -105,7 +111,7 @@ extension TrustFolder {
                     + "day with --expires YYYY-MM-DD")
         }
         return try proposal(
-            Publication(of: signed.release, files: signed.files, after: published), issued: now,
+            Publication(of: signed.release, files: signed.files, delta: signed.delta, after: published), issued: now,
             expires: expires ?? min(signed.expires, .usualExpiry(from: now)))
     }
 

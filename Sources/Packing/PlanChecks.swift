@@ -7,10 +7,10 @@ internal import SystemPackage
 
 /// What can be seen to be wrong with a release before any content is read.
 enum PlanChecks {
-    static func check(_ inputs: [PlannedInput], release: ReleaseIdentity) throws {
+    static func check(_ inputs: [PlannedInput], folderName: String) throws {
         for input in inputs {
             try checkSignature(input.item)
-            if input.isPlain { try checkName(input.item, release: release) }
+            if input.isPlain { try checkName(input.item, folderName: folderName) }
         }
         try checkPacks(inputs)
     }
@@ -30,8 +30,8 @@ enum PlanChecks {
     }
 
     /// Archive volumes stand in the same folder, on file systems that ignore case too.
-    private static func checkName(_ item: ManifestItem, release: ReleaseIdentity) throws {
-        let prefix = release.folderName.lowercased() + "."
+    private static func checkName(_ item: ManifestItem, folderName: String) throws {
+        let prefix = folderName.lowercased() + "."
         for name in [item.name, ManifestItem.signatureName(for: item.name)] where name.lowercased().hasPrefix(prefix) {
             let number = name.dropFirst(prefix.count).prefix { $0 != "." }
             if !number.isEmpty, number.allSatisfy(\.isNumber) { throw PackError.nameTaken(name) }

@@ -103,9 +103,15 @@ package struct PublishedTrust: Sendable {
         return bytes
     }
 
-    /// The release's `release.json` as it is listed now. Throws `SigningError.unlisted`.
-    func listed(_ version: String) throws(SigningError) -> TargetFile {
-        guard let file = published?.targets.content.supported[version] else { throw .unlisted(version) }
-        return file
+    /// Throws `SigningError.unlisted` where neither the release's full bundle nor a delta of it is listed now.
+    func requireListed(_ version: String) throws(SigningError) {
+        guard let targets = published?.targets.content, targets.supportedVersions.contains(version) else {
+            throw .unlisted(version)
+        }
+    }
+
+    /// Whether a `release.json` is one that is listed now.
+    func lists(_ document: TargetFile, of version: String) -> Bool {
+        published?.targets.content.lists(document, of: version) ?? false
     }
 }

@@ -62,7 +62,7 @@ package struct StageSummary: Sendable, Encodable {
         let names = targets?.files.filter { !$0.key.hasPrefix("releases/") } ?? [:]
         release = names.isEmpty ? nil : targets?.release.version
         files = names.mapValues(\.length)
-        supported = (targets?.supported.keys).map { $0.sorted() } ?? []
+        supported = targets?.supportedVersions ?? []
         changes = StageSummary.changes(stage)
     }
 
@@ -70,11 +70,11 @@ package struct StageSummary: Sendable, Encodable {
         var lines: [String] = []
         if let root = stage.root?.content { lines += changes(from: stage.base?.root.root, to: root) }
         guard let set = stage.set else { return lines }
-        let old = stage.base?.published?.targets.content.supported ?? [:]
-        let new = set.targets.content.supported
-        for version in Set(old.keys).union(new.keys).sorted() where old[version] != new[version] {
-            let word = old[version] == nil ? "lists" : new[version] == nil ? "delists" : "REPLACES"
-            lines.append("\(word) release \(version)")
+        let old = stage.base?.published?.targets.content.listings ?? [:]
+        let new = set.targets.content.listings
+        for name in Set(old.keys).union(new.keys).sorted() where old[name] != new[name] {
+            let word = old[name] == nil ? "lists" : new[name] == nil ? "delists" : "REPLACES"
+            lines.append("\(word) \(name)")
         }
         return lines
     }

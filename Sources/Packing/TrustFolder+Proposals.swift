@@ -53,7 +53,7 @@ extension TrustFolder {
 
     /// The list of releases without some of them. Throws `SigningError.unlisted` for one that isn't there.
     package func delisting(_ versions: [String], expires: UTCTime?, now: UTCTime) throws -> Proposal {
-        for version in versions { _ = try state.listed(version) }
+        for version in versions { try state.requireListed(version) }
         let published = try requirePublished()
         let former = published.targets.content.header.expires
         return try proposal(

@@ -60,7 +60,7 @@ package struct TrustFolderStatus: Sendable, Encodable {
                 timestamp: set.timestamp.content.header.version, release: set.targets.content.release.version,
                 expires: set.expires.description, root: set.root.root.header.version)
         }
-        supported = (trust.published?.targets.content.supported.keys).map { $0.sorted() } ?? []
+        supported = trust.published?.targets.content.supportedVersions ?? []
         self.compared = compared.map(\.string)
         self.outdated = outdated.map(\.string)
         needs = TrustFolderStatus.needs(trust, now) + (outdated.isEmpty ? [] : [.bundlesOutdated])

@@ -9,17 +9,26 @@ package struct Publication: Sendable {
     package let files: [String: TargetFile]
     /// The `release.json` of every supported release, by version.
     package let supported: [String: TargetFile]
+    /// The `release.json` of their deltas, by version and label.
+    package let deltas: [String: [String: TargetFile]]
 
     /// The release with this bundle, which `files["release.json"]` describes, supported beside all that `previous` has, but
-    /// for those `delisted`.
+    /// for those `delisted`. `delta`: the label of a bundle that is a delta; it stands beside the full bundle then, in place
+    /// of an earlier delta of that label.
     package init(
-        of release: SignedRelease, files: [String: TargetFile], after previous: TrustedMetadata? = nil,
-        delisting delisted: Set<String> = []
+        of release: SignedRelease, files: [String: TargetFile], delta: String? = nil,
+        after previous: TrustedMetadata? = nil, delisting delisted: Set<String> = []
     ) {
         (self.release, self.files) = (release, files)
         var supported = previous?.targets.content.supported ?? [:]
-        supported[release.version] = files["release.json"]
+        var deltas = previous?.targets.content.deltas ?? [:]
+        if let delta {
+            deltas[release.version, default: [:]][delta] = files["release.json"]?.withoutSHA512
+        } else {
+            supported[release.version] = files["release.json"]
+        }
         self.supported = supported.filter { !delisted.contains($0.key) }
+        self.deltas = deltas.filter { !delisted.contains($0.key) }
     }
 
     /// The list of releases that `previous` has, but for those `delisted`; without the files of a bundle, so that it stays
@@ -28,6 +37,7 @@ package struct Publication: Sendable {
         let targets = previous.targets.content
         (release, files) = (targets.release, [:])
         supported = targets.supported.filter { !delisted.contains($0.key) }
+        deltas = targets.deltas.filter { !delisted.contains($0.key) }
     }
 
     /// The next targets, snapshot and timestamp under a root, signed, and checked with the importer's code.
@@ -81,6 +91,13 @@ package struct Publication: Sendable {
         for (version, file) in supported {
             guard Targets.isUsable(name: version), !version.contains("/") else { throw .unusableText(version) }
             all[Targets.listing(of: version)] = file
+        }
+        for (version, labels) in deltas {
+            guard Targets.isUsable(name: version), !version.contains("/") else { throw .unusableText(version) }
+            for (label, file) in labels {
+                guard Targets.isLabel(label) else { throw .unusableText(label) }
+                all[Targets.listing(of: version, delta: label)] = file
+            }
         }
         return all
     }

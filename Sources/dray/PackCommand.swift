@@ -20,6 +20,7 @@ struct PackCommand: Command {
             publisher's metadata, and a recipe to check all of it with openssl and sha256sum. Vendor signatures are
             checked on the way. Interrupted, out of space or killed: the same command goes on from there. The folder
             appears under its name when it is whole. Where several keys must sign and don't meet: --no-sign, then dray sign.
+            With --base or --have it makes a delta, OUT/<product>-<version>-delta-<label>/, for sites that have the base.
 
             \(exitCodeHelp([.notTrusted, .expired, .damaged, .refused, .noSpace]))
             """)
@@ -53,6 +54,23 @@ struct PackCommand: Command {
             valueName: "file"), completion: .file())
     var fipsModule: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Leave out what this earlier bundle has: its folder (volumes may be absent), or its index with release.json beside "
+                + "it; repeat for more.", valueName: "bundle"), completion: .file())
+    var base: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Leave out only what this site has: its inventory with NAME.sig.json beside it, or a receipt; repeat for several "
+                + "sites, then only what all have.", valueName: "file"), completion: .file())
+    var have: [String] = []
+
+    @Flag(help: "Believe files of --have that no known site has signed (dray site add).")
+    var acceptUnsignedHave = false
+
+    @OptionGroup var sites: SitesOptions
+
     @Option(help: ArgumentHelp("Where journals of unfinished runs are kept.", valueName: "folder"))
     var state: String?
 
@@ -75,6 +93,9 @@ struct PackCommand: Command {
         guard fipsModule == nil || kit != nil else {
             throw ValidationError("--fips-module goes with --kit: the importer of the kit uses it")
         }
+        guard !acceptUnsignedHave || !have.isEmpty else {
+            throw ValidationError("--accept-unsigned-have goes with --have")
+        }
         guard (1...19).contains(level) else { throw ValidationError("--level takes 1 to 19") }
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
     }
@@ -88,7 +109,10 @@ struct PackCommand: Command {
         options.kit = kit.map { FilePath($0) }
         options.fipsModule = fipsModule.map { FilePath($0) }
         options.signs = !noSign
-        if dryRun { return plan(try planPack(options)) }
+        options.bases = base.map { FilePath($0) }
+        let trusted = HoldingTrust(sites: sites.folder, acceptsUnsigned: acceptUnsignedHave)
+        options.have = try have.map { try SiteHolding(reading: FilePath($0), by: trusted) }
+        if dryRun { return plan(try planPack(options, now: .now)) }
         let result = try pack(options, progress: progress, now: .now)
         return result.wasComplete ? unchanged(result) : done(result)
     }
@@ -107,7 +131,7 @@ struct PackCommand: Command {
             move.from.map { "  \(move.name)  \($0) -> \(delivered[move.name].map(\.description) ?? "by an archive")" }
         }
         return Outcome(
-            text: "\(plan.release.folderName): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
+            text: "\(plan.folderName): \(plan.inputs.count) inputs, \(total) to read, in this order:\n"
                 + (lines + (moves.isEmpty ? [] : ["tags that may move:"] + moves)).joined(separator: "\n"),
             data: PlanData(plan), next: ["# the same command without --dry-run packs it"])
     }
@@ -130,8 +154,8 @@ struct PackCommand: Command {
                 on media:    \(ByteSize(bytes: result.bytesOnMedia)) with index, signatures and kit
                 delivers:    \(result.references.count) references, \(result.files.count) files
                 fingerprint: \(result.fingerprint)
-                """,
-            data: ResultData(result), warnings: result.warnings, next: next(result))
+                """ + (result.delta.map { "\n" + $0.text } ?? ""),
+            data: ResultData(result), warnings: result.warnings + (result.delta?.warnings ?? []), next: next(result))
     }
 
     private func next(_ result: PackResult) -> [String] {
@@ -163,7 +187,7 @@ private struct PlanData: Encodable {
     let movesTags: [TagMoveData]
 
     init(_ plan: PackPlan) {
-        (release, bytesIn) = (plan.release.folderName, plan.bytesIn)
+        (release, bytesIn) = (plan.folderName, plan.bytesIn)
         inputs = plan.inputs.map {
             Input(kind: $0.item.kind.rawValue, name: $0.item.name, size: $0.size, plain: $0.isPlain)
         }
@@ -202,6 +226,7 @@ private struct ResultData: Encodable {
     let missingImages: [MissingImageData]
     let movesTags: [TagMoveData]
     let fingerprint: String
+    let delta: DeltaData?
 
     init(_ result: PackResult) {
         (folder, alreadyDone, signed) = (result.folder.string, result.wasComplete, !result.isUnsigned)
@@ -213,5 +238,6 @@ private struct ResultData: Encodable {
             TagMoveData(tag: $0.name, from: $0.from.description, to: $0.to.description)
         }
         fingerprint = result.fingerprint
+        delta = result.delta.map { DeltaData($0) }
     }
 }

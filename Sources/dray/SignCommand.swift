@@ -239,7 +239,7 @@ extension Outcome {
             let supported: [String]?
             let bundle: String?
         }
-        let supported = set.map { $0.targets.content.supported.keys.sorted() }
+        let supported = set.map { $0.targets.content.supportedVersions }
         let data = Data(
             trust: trust.string, fingerprint: root.fingerprint, root: root.root.header.version,
             targets: set?.targets.content.header.version,

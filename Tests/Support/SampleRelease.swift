@@ -8,11 +8,13 @@ package final class SampleRelease: Sendable {
     /// The inputs; the manifest is `release.yaml` in it.
     package let inputs: FilePath
 
-    /// `seed` changes all random content, and the release's version to `1.0.<seed>`.
-    package init(seed: Int = 0) throws {
+    /// `seed` changes all random content, and the release's version to `1.0.<seed>`. With `former` only what a next release
+    /// changes: it shares the rest with the release of that seed.
+    package init(seed: Int = 0, after former: Int? = nil) throws {
         inputs = folder.appending("inputs")
         let script = SourceTree.root.appending("Tests/python/sample_release.py")
-        let result = try run(["python3", script.string, inputs.string, String(seed)], timeout: 60)
+        let seeds = [seed] + (former.map { [$0] } ?? [])
+        let result = try run(["python3", script.string, inputs.string] + seeds.map(String.init), timeout: 60)
         guard result.status == 0 else { throw SampleError.failed(result.errorOutput) }
     }
 

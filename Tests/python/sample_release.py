@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a small release of every kind of input: real tar, gzip, zstd, ISO and openssl signatures, the same bytes each time.
 
-usage: sample_release.py OUT [SEED]
+usage: sample_release.py OUT [SEED [FORMER]]   with FORMER: the release that follows that seed's, with a new web layer, pack and
+                                               part of the ISO, the rest unchanged
 OUT/mirror           an image layout: two images with a shared base, an index over both, one image by digest alone
 OUT/appliance.iso    holds the base layer and a file of its own; appliance.iso.sig.bin
 OUT/packs/hello      a pack folder whose name is not name-version
@@ -68,11 +69,14 @@ def layer(rnd, size, name):
     return out.getvalue()
 
 
-def main(out, seed):
-    rnd = random.Random(seed)
+def main(out, seed, former):
+    rnd = random.Random(former)
+    new = random.Random(seed) if seed != former else rnd
     os.makedirs(out)
     os.chdir(out)
     base, web, db, tiny = (layer(rnd, n, f"file{n}") for n in (3_000_000, 700_000, 1_500_000, 20_000))
+    if new is not rnd:
+        web = layer(new, 700_000, "file700000")
     sh("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "vendor.key")
     sh("openssl", "pkey", "-in", "vendor.key", "-pubout", "-out", "spectro_public_key.pem")
 
@@ -102,7 +106,8 @@ def main(out, seed):
         f.write(base)
     os.makedirs("iso/live")
     with open("iso/live/rootfs.squashfs", "wb") as f:
-        f.write(rnd.randbytes(2_500_001))
+        root = rnd.randbytes(2_500_001)
+        f.write(root if new is rnd else root[:1_000_000] + new.randbytes(200_003) + root[1_000_000:])
     with open("iso/readme.txt", "wb") as f:
         f.write(b"hello " * 20000)
     sh("xorriso", "-as", "mkisofs", "-quiet", "-R", "-J", "-V", "APPLIANCE", "-o", "appliance.iso", "iso",
@@ -113,7 +118,7 @@ def main(out, seed):
     for path, data in {"pack.json": json.dumps({"name": "hello-universe", "version": "1.3.1", "displayName": "Hello",
                                                 "layer": "addon", "charts": []}).encode(),
                        "values.yaml": b"pack:\n  content:\n    images: []\n", "README.md": b"# Hello\n",
-                       "logo.png": rnd.randbytes(5000), "charts/x.tgz": rnd.randbytes(90000)}.items():
+                       "logo.png": rnd.randbytes(5000), "charts/x.tgz": new.randbytes(90000)}.items():
         with open("packs/hello/" + path, "wb") as f:
             f.write(data)
     os.makedirs("tools")
@@ -133,4 +138,5 @@ contents:
 """)
 
 
-main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+seeds = [int(x) for x in sys.argv[2:4]] or [0]
+main(sys.argv[1], seeds[0], seeds[-1])
