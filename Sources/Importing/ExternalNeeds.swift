@@ -3,6 +3,8 @@
 internal import BundleFormat
 internal import Files
 package import OCI
+internal import RegistryClient
+internal import Synchronization
 package import Trust
 
 /// What of a delta's left-out bytes some work needs, where each comes from, and what is nowhere.
@@ -112,11 +114,16 @@ extension SiteSources {
             for case let place as BlobPlace in places { questions.insert(place.place) }
         }
         let asked = questions.sorted { $0.description < $1.description }.prefix(SiteSources.mostQuestions)
+        let silent = Mutex(questions.count - asked.count)
         try spread(Array(asked), width: jobs, target.session) { [self] session, place in
             guard let digest = try? Digest(parsing: place.reference) else { return }
-            note(size: try session.blobSize(digest, in: place.repository) ?? 0, of: place)
+            do {
+                note(size: try session.blobSize(digest, in: place.repository) ?? 0, of: place)
+            } catch let error as RegistryError where error.kind == .refusal {
+                silent.withLock { $0 += 1 }  // it sends blobs from elsewhere: it may have them all the same
+            }
         }
-        return questions.count - asked.count
+        return silent.withLock { $0 }
     }
 
     /// A blob must be there as far as the chunk reaches.
@@ -178,7 +185,9 @@ extension ExternalNeeds {
     var warnings: [String] {
         unasked == 0
             ? []
-            : ["\(unasked.of("blob")) of the base were not asked for, being too many; load says where one is missing"]
+            : [
+                "\(unasked.of("blob")) of the base, too many or answered by a redirect, were taken to be there; load says where one is not"
+            ]
     }
 
     /// For machines.

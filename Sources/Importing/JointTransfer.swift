@@ -198,7 +198,7 @@ private final class JointLane: @unchecked Sendable {
     // Each sender is used by one thread at a time: a step has one part for each load. The lane itself runs one step at a time.
     private let loads: [JointTransfer.Joined]
     private let senders: [Slot]
-    private lazy var reader = loads[0].load.bundle.reader()
+    private lazy var reader = loads[0].load.bundle.reader()  // of what the media have
 
     private final class Slot { var sender: Sender? }
 

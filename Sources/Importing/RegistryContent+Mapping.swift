@@ -23,7 +23,9 @@ extension RegistryContent {
         let collisions = sources.filter { $0.value.count > 1 }
         guard collisions.isEmpty else { throw .collisions(collisions) }
         guard !mapping.rules.isEmpty else { return self }
-        return renamed({ names[$0] ?? mapping.destination(of: $0) }, image: { mapping.destination(ofReference: $0) })
+        return renamed(
+            { names[$0] ?? $0 }, image: { mapping.destination(ofReference: $0) },
+            place: { mapping.destination(of: $0) })
     }
 
     /// Packs that are not where Palette looks for packs.

@@ -43,7 +43,10 @@ package struct RegistryContent: Sendable {
     }
 
     /// The same content in other repositories; `image` gives the new name of a reference that a pack needs.
-    func renamed(_ repository: (String) -> String, image: (String) -> String) -> RegistryContent {
+    /// `place`: of repositories that an earlier release may have filled.
+    func renamed(
+        _ repository: (String) -> String, image: (String) -> String, place rename: (String) -> String
+    ) -> RegistryContent {
         var content = self
         for place in items.indices {
             let reference = items[place].reference
@@ -52,7 +55,7 @@ package struct RegistryContent: Sendable {
         }
         // As of an inventory the names may be the target's already.
         content.elsewhere = elsewhere.mapValues { names in
-            names.flatMap { repository($0) == $0 ? [$0] : [repository($0), $0] }
+            names.flatMap { rename($0) == $0 ? [$0] : [rename($0), $0] }
         }
         return content
     }
