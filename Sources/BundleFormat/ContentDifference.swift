@@ -10,6 +10,8 @@ package struct ContentDifference: Sendable {
             package let tag: String
             package let from: Digest
             package let to: Digest
+
+            package init(tag: String, from: Digest, to: Digest) { (self.tag, self.from, self.to) = (tag, from, to) }
         }
 
         package let name: String
@@ -50,6 +52,10 @@ package struct ContentDifference: Sendable {
         package let name: String
         package let before: String?
         package let after: String?
+
+        package init(name: String, before: String?, after: String?) {
+            (self.name, self.before, self.after) = (name, before, after)
+        }
     }
 
     /// What has to be sent to who has the first listing.

@@ -23,8 +23,9 @@ package struct InventoryLines: ~Copyable {
     private var lines = 0
 
     package init(_ path: FilePath) throws {
-        file = try OpenFile.reading(path)
-        size = try file.status().size
+        let opened = try OpenFile.reading(path)
+        size = try opened.status().size
+        file = opened
     }
 
     /// Whether a file begins as an inventory does; nothing of it is believed.
