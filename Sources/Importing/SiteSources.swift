@@ -241,12 +241,12 @@ final class BasePlace: ExternalPlace {
         if let found = base.chunks.number(of: chunk.digest), base.bundle.isAtHand(chunk: found) {
             range = .chunk(found)
         } else {
-            let named = try chunk.externals.first { external in
+            let match = try chunk.externals.first { external in
                 let object = base.bundle.index.object(external.object)
                 guard let object, external.offset + chunk.length <= object.size else { return false }
                 return try source.all.isAtHand(external.object, inBase: number)
             }
-            guard let named else { return nil }
+            guard let named = match else { return nil }
             range = .object(named.object, offset: named.offset)
         }
         (self.number, self.source) = (number, source)
