@@ -65,6 +65,10 @@ package struct ContentDifference: Sendable {
         package let bytes: UInt64
         /// Of all that the second has.
         package let total: UInt64
+
+        package init(isByChunks: Bool, bytes: UInt64, total: UInt64) {
+            (self.isByChunks, self.bytes, self.total) = (isByChunks, bytes, total)
+        }
     }
 
     package let packs: Section
