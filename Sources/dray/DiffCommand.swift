@@ -61,7 +61,7 @@ struct DiffCommand: Command {
     }
 
     private func bundle(_ folder: FilePath) throws -> ContentListing {
-        let first = try root.map { FilePath($0) } ?? folder.appending("trust/1.root.json")
+        let first = root.map { FilePath($0) } ?? folder.appending("trust/1.root.json")
         let roots = try PinnedRoots(rootFiles: [first.contents(limit: Role.root.byteLimit)])
         let name = try folder.absolute().lastComponent?.string ?? "bundle"
         let described = try UnverifiedBundle(name: name, folders: [folder]).described(by: roots, now: .now)

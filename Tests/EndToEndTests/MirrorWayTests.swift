@@ -17,7 +17,7 @@ struct MirrorWayTests {
         vendor = try SyntheticVendor(editions: ["palette"], releases: ["4.7.3"])
         publisher = try Publisher(in: TemporaryFolder(), editions: ["palette"])
         source = try ZotServer()
-        let place = publisher.place
+        let (place, input) = (publisher.place, vendor.release("palette", "4.7.3"))
         web = try ChildProcess(
             ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", input.string, "\(webPort)"],
             output: place.appending("web.out"), errorOutput: place.appending("web.err"))
