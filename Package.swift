@@ -155,7 +155,8 @@ let package = Package(
         tests(
             of: "Mirroring",
             [
-                "OCI", "Files", "Cryptography", "PaletteSources", "RegistryClient", "dray", "dray-import", systemPackage,
+                "OCI", "Files", "Cryptography", "PaletteSources", "RegistryClient", "dray", "dray-import",
+                systemPackage,
             ]),
         tests(of: "Splitting", ["CGear", systemPackage]),
         tests(of: "Archive", ["Files", systemPackage]),

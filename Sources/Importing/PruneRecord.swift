@@ -70,7 +70,9 @@ package struct PruneRecord: Sendable, Equatable {
 
     /// What a signed record states.
     var statement: Statement {
-        let subjects = gone.map { Statement.Subject(name: "\($0.product)-\($0.version)/release.json", sha256: $0.release) }
+        let subjects = gone.map {
+            Statement.Subject(name: "\($0.product)-\($0.version)/release.json", sha256: $0.release)
+        }
         return Statement(about: subjects, PruneRecord.predicateType, json)
     }
 

@@ -321,8 +321,8 @@ extension ManifestReader {
         }
         let name = try mapping.values["name"].map { (node) throws(ManifestError) in
             try value(node, "name", expected: "a file name usable on every medium, * and ? allowed without url") {
-                let plain = url == nil ? $0.replacing("*", with: "").replacing("?", with: "") : $0
-                return plain.isEmpty || ManifestItem.isUsableName(plain) ? $0 : nil
+                let plain = url == nil ? $0.replacing("*", with: "x").replacing("?", with: "x") : $0
+                return ManifestItem.isUsableName(plain) ? $0 : nil
             }
         }
         guard url != nil || name != nil else { throw failure(.missingKey("url"), at: node) }

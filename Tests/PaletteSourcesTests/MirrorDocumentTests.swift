@@ -58,8 +58,8 @@ struct MirrorDocumentTests {
 
     @Test(arguments: [
         ("images: [quay.io/a]", "1:1"), ("images: [QUAY/../a:1]", "2:10"), ("images: []", "2:9"), ("image: x", "2:1"),
-        ("images:\n  - {image: 'a:1', versions: '*'}", "3:12"), ("images:\n  - {image: a, versions: latest}", "3:25"),
-        ("images:\n  - {image: a, newest: 0}", "3:23"), ("platforms: [amd64]\nimages: [a:1]", "2:13"),
+        ("images:\n  - {image: 'a:1', versions: '*'}", "3:13"), ("images:\n  - {image: a, versions: latest}", "3:26"),
+        ("images:\n  - {image: a, newest: 0}", "3:24"), ("platforms: [amd64]\nimages: [a:1]", "2:13"),
         ("charts:\n  - {chart: ../c, repository: 'https://x', versions: '*'}", "3:13"),
         ("charts:\n  - {chart: c, repository: 'ftp://x', versions: '*'}", "3:28"),
         ("files:\n  - {url: 'https://x/y?sig=1', sha256: aa}", "3:11"), ("files:\n  - {url: 'https://x/y'}", "3:5"),
