@@ -90,10 +90,11 @@ struct MadePublisher {
     ) throws {
         var sums = try Sums(bundle).digests.filter { !$0.key.hasPrefix("trust/") }
         var files: [String: TargetFile] = [:]
-        for name in sums.keys {
+        for name in Array(sums.keys) {
             let bytes = try bundle.appending(name).contents(limit: 1 << 26)
             let sha512 = name.hasPrefix("volumes/") ? nil : Hasher.hash(bytes, .sha512)
             files[name] = TargetFile(length: Int64(bytes.count), sha256: Hasher.hash(bytes), sha512: sha512)
+            sums[name] = Digest(of: bytes)
         }
         if supported[version] == nil { supported[version] = files["release.json"] }
         let trust = try metadata(version, files, versions, issued, expires, keys ?? releaseKeys)
