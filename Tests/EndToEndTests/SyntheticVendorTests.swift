@@ -60,14 +60,14 @@ struct LintShape: Sendable, CustomTestStringConvertible {
 
     static let all = [
         LintShape(folder: "palette/4.7.3/folders/hello-universe-1.3.0", code: 0, rules: []),
-        LintShape(folder: "palette/4.7.3/folders/reloader-1.4.8", code: 14, rules: ["no-image-list"]),
+        LintShape(folder: "palette/4.7.3/folders/reloader-1.4.8", code: 0, rules: ["no-image-list"]),
         LintShape(folder: "palette/4.7.3/folders/spegel-0.7.2", code: 0, rules: []),
         LintShape(
             folder: "palette/4.7.3/folders/sonobuoy-latest", code: 0,
             rules: ["folder-name", "image-latest", "image-no-host", "image-untagged"]),
         LintShape(folder: "palette/4.7.3/folders/byoi", code: 0, rules: ["folder-name", "image-template"]),
         LintShape(folder: "wrong/pack.json-is-no-JSON/folders", code: 14, rules: ["metadata-unreadable"]),
-        LintShape(folder: "wrong/pack-version-with-a-v/folders", code: 0, rules: ["version-prefix"]),
+        LintShape(folder: "wrong/pack-version-with-a-v/folders", code: 0, rules: ["folder-name", "version-prefix"]),
         LintShape(folder: "wrong/pack-with-a-symbolic-link/folders", code: 14, rules: ["symbolic-link"]),
         LintShape(folder: "wrong/pack-with-a-pipe/folders", code: 14, rules: ["symbolic-link"]),
         LintShape(folder: "wrong/pack-name-that-climbs/folders", code: 14, rules: ["metadata-unreadable"]),

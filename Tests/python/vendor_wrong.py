@@ -157,6 +157,8 @@ def pack(edit):
 def pack_folder(folder, **more):
     write(folder + "/pack.json", json.dumps({"name": "hello", "version": "1.0.0", "displayName": "Hello", "layer": "addon", **more}))
     write(folder + "/values.yaml", "pack:\n  content:\n    images:\n      - image: %s\n" % REFERENCE)
+    write(folder + "/README.md", "# Hello\n")
+    write(folder + "/logo.png", b"\x89PNG\r\n\x1a\n")
 
 
 def two_flavours(case):
