@@ -82,9 +82,9 @@ package struct Load: Sendable {
     /// Carries the plan out. Throws before anything is sent where there is an objection; `begin` is called when there is none,
     /// before the first byte goes.
     package func carryOut(_ plan: LoadPlan, begin: () throws -> Void = {}) throws {
+        if let objection = try objections(to: plan).first { throw objection }
         let lock = try target.open()
         defer { withExtendedLifetime(lock) {} }
-        if let objection = try objections(to: plan).first { throw objection }
         try begin()
         try state?.note(unfinishedLoad: true, of: target.address)
         progress.total.wrappingAdd(plan.bytesToSend, ordering: .relaxed)

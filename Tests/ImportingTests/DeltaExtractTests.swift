@@ -109,7 +109,7 @@ struct DeltaExtractTests {
     @Test func `verify says what a delta is, and checks what is on the media`() throws {
         let bundle = try site.verified(scene.delta)
         let report = try bundle.verification(threads: 1, progress: Progress())
-        #expect(report.failure == nil && report.text.contains("delta of:"))
+        #expect(report.failure == nil && report.text.contains("delta of:"), "\(report.text) \(report.warnings)")
         #expect(report.text.contains("palette-enterprise 1.0.0") && bundle.inspection.text.contains("left out:"))
         #expect(bundle.listing.text.contains("delta of:"))
         #expect(try !site.verified(scene.full).inspection.text.contains("delta of:"))

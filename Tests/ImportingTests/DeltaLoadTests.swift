@@ -86,7 +86,8 @@ struct DeltaLoadTests {
     }
 
     @Test func `a base bundle completes a delta at a site that has nothing`() throws {
-        let (_, target) = try zot()
+        let (server, target) = try zot()
+        defer { withExtendedLifetime(server) {} }
         let receipt = try site.load(scene.delta, into: target, bases: [scene.base], isDeep: true)
         #expect(receipt.counts.readBack.isComplete)
         #expect(receipt.findings.contains { $0.contains("the delta took") })
@@ -97,7 +98,7 @@ struct DeltaLoadTests {
         options.dedupe = false
         let (server, target) = try zot(options)
         try site.load(scene.base, into: target)
-        let receipt = try site.load(scene.delta, into: target, isDeep: true)
+        let receipt = try site.load(scene.delta, into: target)
         #expect(receipt.counts.readBack.isComplete && isRead(scene.other, at: server))
         #expect(!isRead(scene.large, at: server))
     }
@@ -113,7 +114,8 @@ struct DeltaLoadTests {
     }
 
     @Test func `another base than the one named is only a word, where all bytes are found`() throws {
-        let (_, target) = try zot()
+        let (server, target) = try zot()
+        defer { withExtendedLifetime(server) {} }
         try site.load(scene.base, into: target)
         try site.state.receiptsFolder.removeTree()
         let report = try site.plan(scene.delta, for: target)
@@ -196,7 +198,8 @@ struct DeltaLoadTests {
     }
 
     @Test func `a delta is no base of itself`() throws {
-        let (_, target) = try zot()
+        let (server, target) = try zot()
+        defer { withExtendedLifetime(server) {} }
         let failure = #expect(throws: LoadFailure.self) {
             try site.load(scene.delta, into: target, bases: [scene.delta])
         }
@@ -207,7 +210,8 @@ struct DeltaLoadTests {
         var publisher = try MadePublisher(product: "vertex-enterprise")
         let other = try publisher.release("1.0.0")
         _ = try site.state.add(root: publisher.pinned)
-        let (_, target) = try zot()
+        let (server, target) = try zot()
+        defer { withExtendedLifetime(server) {} }
         let error = #expect(throws: (any Error).self) {
             try site.load(scene.delta, into: target, bases: [other])
         }
@@ -218,7 +222,8 @@ struct DeltaLoadTests {
     @Test func `a base that nothing here trusts is refused`() throws {
         var publisher = try MadePublisher()
         let other = try publisher.release("1.0.0")
-        let (_, target) = try zot()
+        let (server, target) = try zot()
+        defer { withExtendedLifetime(server) {} }
         let error = #expect(throws: (any Error).self) {
             try site.load(scene.delta, into: target, bases: [other])
         }

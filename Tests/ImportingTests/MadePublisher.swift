@@ -168,9 +168,10 @@ private struct Sums {
     func write(to bundle: FilePath, key: PrivateKey, copies: Bool = true) throws {
         let sorted = digests.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         let text = Array(sorted.map { "\($0.value.hex)  \($0.key)\n" }.joined().utf8)
+        let signature = try key.signDetached(text)
         for folder in copies ? ["", "copies/"] : [""] {
             try Support.write(text, to: bundle.appending("\(folder)SHA256SUMS"))
-            try Support.write(try key.signDetached(text), to: bundle.appending("\(folder)SHA256SUMS.sig"))
+            try Support.write(signature, to: bundle.appending("\(folder)SHA256SUMS.sig"))
         }
     }
 }

@@ -121,7 +121,7 @@ struct SiteFitTests {
         let scene = try TrustScene(publisher)
         let media = try publisher.release("2.0.0") {
             $0.needs = [Release.Name(product: "palette-enterprise", version: "1.0.0")]
-            ($0.isPreview, $0.upgradesFrom) = (true, ["1.5.0"])
+            ($0.kind, $0.isPreview, $0.upgradesFrom) = (.appliance, true, ["1.5.0"])
         }
         let report = try scene.plan(media)
         #expect(report.failure == .refused)
