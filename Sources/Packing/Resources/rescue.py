@@ -122,8 +122,8 @@ class Bundle:
             if not count:
                 yield -1 - chunk, low, low + length
             for frame, offset, run in (self.row("p", i) for i in range(first, first + count)):
-                start, end = max(low, at), min(low + length, at + run)
-                offset, left, at = offset + start - at, end - start, at + run
+                first_byte = max(low, at)
+                offset, left, at = offset + first_byte - at, min(low + length, at + run) - first_byte, at + run
                 while left > 0:
                     _, encoding, _, _, raw = self.row("f", frame)
                     take = left if encoding else min(left, raw - offset)
@@ -235,7 +235,7 @@ def extract(bundle, name, out):
     obj, digest = bundle.object(bytes.fromhex(wanted[7:])), hashlib.sha256()
     missing = bundle.missing([obj])
     if missing:
-        lines = "".join("\n  %d bytes of %s%s" % (n, d, " in " + r if r else "") for (d, r), n in sorted(missing.items()))
+        lines = "".join("\n  %d bytes of %s%s" % (n, d, " in " + r if r else "") for (d, r), n in sorted(missing.items(), key=str))
         raise Problem(3, "%s needs what is not here; name the base's folders, or files with --seed:%s" % (name, lines))
     try:
         with open(out + ".partial", "wb") as file:
