@@ -157,15 +157,17 @@ private struct JointRun {
 
     private func carryOut(_ failures: borrowing Mutex<[Int: any Error]>) throws {
         let holdings = loads.map { Holding($0.plan, $0.load) }
+        let failed = FailureList()
+        defer { failures.withLock { $0.merge(failed.all) { first, _ in first } } }
         for (member, joined) in loads.enumerated() {
-            do { try holdings[member]?.begin(joined.plan) } catch { failures.withLock { $0[member] = error } }
+            do { try holdings[member]?.begin(joined.plan) } catch { failed.add(member, error) }
         }
         guard let first = loads.first, graph.count > 0 else { return }
         let width = min(first.load.jobs, graph.count)
         let lanes = (0..<width).map { _ in JointLane(loads) }
-        let failed = FailureList()
         try graph.run(width: width) { [parts, loads] lane, number in
             try Interruption.check()
+            // None are left where each load of this step has failed.
             let going = parts[number].filter { !failed.has($0.member) }
             let reading = going.count > 1 ? try lanes[lane].reading(of: going) : nil
             try onThreads(going.count) { place in
@@ -180,7 +182,6 @@ private struct JointRun {
                 }
             }
         }
-        failures.withLock { $0.merge(failed.all) { first, _ in first } }
     }
 }
 

@@ -102,10 +102,10 @@ struct WorkGraph: Sendable {
     }
 }
 
-/// Runs `body` on `width` threads of its own and waits for all; rethrows the first lane's error. Unlike `concurrently`,
-/// not bounded by the number of cores: these threads mostly wait for the network.
+/// Runs `body` on `width` threads of its own, not at all for 0, and waits for all; rethrows the first lane's error. Unlike
+/// `concurrently`, not bounded by the number of cores: these threads mostly wait for the network.
 func onThreads(_ width: Int, _ body: @escaping @Sendable (_ lane: Int) throws -> Void) throws {
-    let lanes = (0..<max(1, width)).map { Lane("load-\($0)") }
+    let lanes = (0..<width).map { Lane("load-\($0)") }
     for (number, lane) in lanes.enumerated() { lane.add { try body(number) } }
     var failure: (any Error)?
     for lane in lanes {

@@ -67,11 +67,26 @@ package struct ZotRoot: Sendable, Equatable {
         }
     }
 
-    /// Whether the folder is empty, but for what a file system puts there, or is one of Zot. `repositories`: those that it has.
+    /// Whether the folder is empty, but for what a file system puts there and what a stopped load has left, or is one of Zot.
+    /// `repositories`: those that it has.
     func isUsable(_ repositories: [String]) throws -> Bool {
         let names = try path.entries().filter { $0 != "lost+found" && $0 != ZotRoot.stagingName }
         guard !names.contains("oci-layout") else { return false }
-        return names.isEmpty || !repositories.isEmpty || names.contains(where: ZotRoot.databases.contains)
+        if !repositories.isEmpty || names.contains(where: ZotRoot.databases.contains) { return true }
+        return try names.allSatisfy { try holdsOnlyBegun(path.appending($0), $0, depth: 1) }
+    }
+
+    /// Whether all files below a folder are those of repositories that a load has begun: they have their marker and blobs, and
+    /// no index before the load's end.
+    private func holdsOnlyBegun(_ folder: FilePath, _ name: String, depth: Int) throws -> Bool {
+        guard depth <= ZotRoot.maximumDepth, Reference.isRepository(name),
+            try folder.statusIfPresent(followingLinks: false)?.isDirectory == true
+        else { return false }
+        let entries = try folder.entries()
+        // The marker is there before the first blob.
+        let isBegun = entries.contains("oci-layout") && !entries.contains("index.json")
+        return try entries.filter { !(isBegun && ["blobs", "oci-layout"].contains($0)) }
+            .allSatisfy { try holdsOnlyBegun(folder.appending($0), $0, depth: depth + 1) }
     }
 }
 

@@ -12,6 +12,10 @@ package final class ZotRootTarget: LoadTarget {
     package let mapping: RegistryMapping
     let blobs = LayoutBlobs()
     private let state = Mutex(State())
+    /// Held while the folders are walked, so that no walk forgets what another thread has published since.
+    private let walking = Mutex(())
+    /// Held while a written file gets its name, so that of two threads that wrote one blob the second finds the first's.
+    private let publishing = Mutex(())
 
     private struct State {
         var repositories: [String: ZotRepository] = [:]
@@ -128,7 +132,12 @@ package final class ZotRootTarget: LoadTarget {
     }
 
     private func readHomes() throws {
-        guard state.withLock({ $0.homes == nil }) else { return }
+        try walking.withLock { _ in
+            if state.withLock({ $0.homes == nil }) { try walk() }
+        }
+    }
+
+    private func walk() throws {
         let all = try root.repositories().map { root.path.pushing(FilePath($0)) }
         var homes: [Digest: Int] = [:]
         for (number, repository) in all.enumerated() {
@@ -161,14 +170,18 @@ extension ZotRootTarget: LayoutStorage {
         let planned = try blob.mountFrom.map { try file(of: blob.digest, in: $0) }
         let place = try file(of: blob.digest, in: blob.repository)
         for source in try [planned, home(of: blob.digest)].compactMap(\.self) where source != place {
-            guard try blobs.holds(source, blob.digest, size: blob.size) else { continue }
-            let name = "\(blob.digest.hex).\(UInt64.random(in: 0 ... .max)).link"
-            let staged = try writer().stagingFile(name)
-            guard try source.addName(staged) else { continue }
+            guard let staged = try link(source, blob.digest, size: blob.size) else { continue }
             try publish(staged, as: blob.digest, in: blob.repository)
             return true
         }
         return false
+    }
+
+    /// A new staged name of a file; `nil` where the file isn't the blob's, or can't have one more.
+    private func link(_ source: FilePath, _ digest: Digest, size: Int64) throws -> FilePath? {
+        guard try blobs.holds(source, digest, size: size) else { return nil }
+        let staged = try writer().stagingFile("\(digest.hex).\(UInt64.random(in: 0 ... .max)).link")
+        return try source.addName(staged) ? staged : nil
     }
 
     func stagingFile(for digest: Digest, _ session: Int) throws -> FilePath {
@@ -178,7 +191,29 @@ extension ZotRootTarget: LayoutStorage {
     func publish(_ staged: FilePath, as digest: Digest, in repository: String) throws {
         let (files, layout) = (try writer(), try self.repository(repository))
         try files.makeLayout(layout)
-        try files.publish(staged, at: layout.file(of: digest))
+        try publishing.withLock { _ in
+            let place = layout.file(of: digest)
+            if let file = try unlessThere(staged, digest, at: place) { try files.publish(file, at: place) }
+            noteHome(digest, layout)
+        }
+    }
+
+    /// The file to publish, if any: another thread may have published the same bytes since this one looked, here under another
+    /// tag (`nil`), or in another repository, whose file is then taken instead.
+    private func unlessThere(_ staged: FilePath, _ digest: Digest, at place: FilePath) throws -> FilePath? {
+        guard let size = try staged.statusIfPresent().map({ Int64($0.size) }) else { return staged }
+        if try blobs.holds(place, digest, size: size) {
+            try staged.removeFile()
+            return nil
+        }
+        guard let home = try home(of: digest), home != place, home.identityIfSeen() != staged.identityIfSeen(),
+            let linked = try link(home, digest, size: size)
+        else { return staged }
+        try staged.removeFile()
+        return linked
+    }
+
+    private func noteHome(_ digest: Digest, _ layout: ZotRepository) {
         state.withLock { state in
             guard let count = state.homes?.count, count < ZotRootTarget.maximumHomes, state.homes?[digest] == nil
             else { return }

@@ -31,7 +31,7 @@ struct PacksToolTests {
             printf 'pack:\\n  content:\\n    images:\\n      - image: quay.io/a/b:latest\\n      - image: "{{x}}"\\n' \\
                 > packs/two-2.0/values.yaml
             printf '    charts: [{repo: "oci://r.test/c", name: c, version: 1.2.3}]\\n' >> packs/two-2.0/values.yaml
-            touch packs/*/logo.png packs/*/README.md
+            for pack in packs/*; do touch $pack/logo.png $pack/README.md; done
             """)
     }
 

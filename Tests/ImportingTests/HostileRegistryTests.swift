@@ -164,7 +164,8 @@ struct HostileRegistryTests {
             let receipt = try Site(packed).load(fresh.target(), jobs: 1)
             #expect(receipt.counts.readBack.isComplete, "request \(number)")
             #expect(fresh.allTags == [Place("library/a", "1")], "request \(number)")
-            #expect(fresh.asked.count <= 24, "request \(number)")
+            // 24 and what asks for other hosts' receipts, as this one has none of the registry
+            #expect(fresh.asked.count <= 25, "request \(number)")
             if left.withLock({ $0 }) >= 0 { return #expect(number > 12) }
         }
         Issue.record("a load takes more than 100 requests")

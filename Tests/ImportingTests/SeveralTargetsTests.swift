@@ -83,6 +83,21 @@ struct SeveralTargetsTests {
         )
     }
 
+    @Test(arguments: [1, 4]) func `targets that all break in the middle say so, each for itself`(jobs: Int) throws {
+        let servers = [try ZotServer(), try ZotServer()]
+        let breaking = try servers.map { server in
+            MeddlingTarget(try registryTarget(server.url)) { count in if count == 1 { server.stop() } }
+        }
+        for ending in try load(breaking, jobs: jobs) {
+            let failure = #expect(throws: LoadFailure.self) { try ending.result.get() }
+            #expect(failure?.failure == .failed)
+        }
+        for server in servers { try server.restart() }
+        let again = try load(servers.map { try registryTarget($0.url) }, jobs: jobs)
+        let receipts = try again.map { try $0.result.get().receipt }
+        #expect(receipts.count == 2 && receipts.allSatisfy(\.counts.readBack.isComplete))
+    }
+
     @Test func `media are read once`() throws {
         let (tool, state) = (SourceTree.tool("dray-import").string, site.folder.appending("tool"))
         let trusted = try run([

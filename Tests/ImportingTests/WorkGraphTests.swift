@@ -45,6 +45,12 @@ struct WorkGraphTests {
         #expect(seen.count == 500)
     }
 
+    @Test(arguments: [0, 1, 3]) func `as many threads run as were asked for, also none`(_ width: Int) throws {
+        let order = OrderedSteps()
+        try onThreads(width) { order.append($0) }
+        #expect(order.all.sorted() == Array(0..<width))
+    }
+
     @Test(arguments: [1, 4]) func `the first error ends the run`(_ width: Int) {
         var graph = WorkGraph()
         let first = graph.add()

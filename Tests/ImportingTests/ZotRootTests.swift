@@ -151,6 +151,28 @@ struct ZotRootTests {
         #expect(try files().contains { $0.hasPrefix(".dray") } == false)
     }
 
+    @Test(arguments: ["notes", "library/notes", "library/db/notes", "library/db/sub/blobs/x"])
+    func `a folder that holds anything but what a stopped load left is refused`(file: String) throws {
+        let begun = root.appending("library/db")
+        try begun.appending("blobs/sha256").createDirectories()
+        try begun.appending("oci-layout").replaceContents(with: [])
+        try begun.appending("blobs/sha256/\(Digest(of: [1]).hex)").replaceContents(with: [1])
+        try root.appending(".dray").createDirectories()
+        let foreign = root.pushing(FilePath(file))
+        try foreign.removingLastComponent().createDirectories()
+        try foreign.replaceContents(with: [1])
+        let before = try files()
+        let failure = try site.failure(of: target)
+        guard case .otherFolder? = failure.cause as? ZotRootError else {
+            Issue.record("\(failure)")
+            return
+        }
+        #expect(failure.failure == .usage)
+        #expect(try files() == before)
+        _ = try run(["rm", "-r", foreign.string])
+        #expect(try site.load(target).outcome == "done")
+    }
+
     @Test func `a damaged blob is written anew, and other names of the damaged file keep it`() throws {
         let receipt = try site.load(target)
         let layer = try #require(receipt.objects.filter { $0.manifestType == nil }.max { $0.size < $1.size })
