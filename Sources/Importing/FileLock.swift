@@ -22,7 +22,7 @@ package final class FileLock: Sendable {
     package init(_ path: FilePath, saysWho: Bool = true) throws {
         let owned = try OwnedFile(path)
         (held, atEnd) = (owned, {})
-        guard try owned.file.lock() else {
+        guard try FileLock.take(owned.file) else {
             let length = saysWho ? Int(min(try owned.file.status().size, 500)) : 0
             let holder = FileLock.printable(try owned.file.bytes(at: 0, length: length))
             throw LoadError.busy(path.string, holder: holder)
@@ -31,6 +31,15 @@ package final class FileLock: Sendable {
         try owned.file.truncate(to: 0)
         try owned.file.write(
             Array("process \(getpid()) on \(FileLock.host), since \(UTCTime.now)\n".utf8), at: 0)
+    }
+
+    /// Waits up to half a second: a program that is being started holds a copy of every lock until it runs.
+    private static func take(_ lock: borrowing OpenFile) throws -> Bool {
+        for _ in 0..<10 {
+            if try lock.lock() { return true }
+            usleep(50_000)
+        }
+        return try lock.lock()
     }
 
     /// Holds something else that keeps others away; `atEnd` is called before that goes.
