@@ -105,10 +105,12 @@ struct SeveralTargetsTests {
             state.string,
         ])
         #expect(trusted.status == 0, "\(trusted.errorOutput)")
+        // One job: each has a reader of its own, and which of them read the same frame is chance.
         // What a shell's ended children have read counts as its own; sockets are not in it (proc(5), "io").
         func bytesRead(_ targets: [String]) throws -> (bytes: Int, output: String) {
             let words =
-                [tool, "load", site.packed.bundle.string, "--state", state.string] + targets.flatMap { ["--to", $0] }
+                [tool, "load", site.packed.bundle.string, "--state", state.string, "--jobs", "1"]
+                + targets.flatMap { ["--to", $0] }
             let script = "\(words.shellLine) >&2; code=$?; grep rchar /proc/$$/io; exit $code"
             let result = try run(["bash", "-c", script], environment: ["DOCKER_CONFIG": "/nonexistent"])
             #expect(result.status == 0, "\(result.errorOutput)")
@@ -120,7 +122,7 @@ struct SeveralTargetsTests {
         let size = try site.packed.bundle.appending("volumes").totalSize()
         #expect(one.bytes > 5_000_000)
         // What is read twice is metadata and manifests, which each target's plan needs.
-        #expect(two.bytes < one.bytes * 5 / 4, "\(one.bytes) for one, \(two.bytes) for two, of \(size)")
+        #expect(two.bytes < one.bytes * 11 / 10, "\(one.bytes) for one, \(two.bytes) for two, of \(size)")
         #expect(two.output.contains("== \(servers[1].url)"))
     }
 
