@@ -19,7 +19,8 @@ extension CheckResult {
         if !receipt.packs.isEmpty { rows.append(("packs", "\(receipt.packs.count), naming \(images.of("image"))")) }
         rows.append(("found", faults.isEmpty ? "all of it is there: \(receipt.contentPlace)" : summary))
         if !receipt.left.isEmpty {
-            rows.append(("not checked", receipt.left.map { "\($0.name) (\($0.way))" }.joined(separator: ", ").printable))
+            rows.append(
+                ("not checked", receipt.left.map { "\($0.name) (\($0.way))" }.joined(separator: ", ").printable))
         }
         if !volumes.isEmpty { rows.append(("to bring", volumes.joined(separator: ", "))) }
         rows.append(("receipt", file))

@@ -52,7 +52,9 @@ struct Delivery {
     private var hasPacks: Bool { release.references.contains { $0.kind == "pack" } }
     private var isFolder: Bool { ["oci:", "zot-root:"].contains { target.hasPrefix($0) } }
     /// The appliance's own registry answers at this port, on each node.
-    private var isInternal: Bool { target.contains(":\(Delivery.registryPort)/") || target.hasSuffix(":\(Delivery.registryPort)") }
+    private var isInternal: Bool {
+        target.contains(":\(Delivery.registryPort)/") || target.hasSuffix(":\(Delivery.registryPort)")
+    }
 
     private static let registryPort = 30003
     private static let localUI = "https://<leader>:5080"
@@ -63,7 +65,8 @@ struct Delivery {
         var parts = release.references.isEmpty ? [] : ["content into \(place)"]
         for (way, words) in [
             (Way.upgrade, "through the appliance's Local UI: no load upgrades an appliance"),
-            (.upload, "through the appliance's Local UI"), (.boot, "by booting from it"), (.file, "as a file (extract)"),
+            (.upload, "through the appliance's Local UI"), (.boot, "by booting from it"),
+            (.file, "as a file (extract)"),
         ] {
             let names = files.filter { $0.way == way }.map(\.name)
             if !names.isEmpty { parts.append("\(names.joined(separator: ", ")) \(words)") }
@@ -118,7 +121,7 @@ struct Delivery {
     private static let upgradeSteps = [
         "# then, in the same Local UI: Cluster > Configuration > Update > Review Changes, enter the values that it asks for "
             + "again, Update. The OCI Pack Registry Password must match the one that is in use, or Zot can't be reached after "
-            + "the upgrade. The management plane is down meanwhile; workloads go on",
+            + "the upgrade. The management plane is down meanwhile; workloads go on"
     ]
 
     private static let syncStep =

@@ -56,6 +56,19 @@ struct LayoutIndex: Sendable, Equatable {
     /// Takes a name away; what it named stays a blob.
     mutating func remove(named name: String) { entries.removeAll { LayoutIndex.name(of: $0) == name } }
 
+    /// Takes away entries of these manifests that have no name.
+    mutating func removeUnnamed(_ digests: Set<Digest>) {
+        entries.removeAll { entry in
+            LayoutIndex.name(of: entry) == nil && LayoutIndex.digest(of: entry).map(digests.contains) == true
+        }
+    }
+
+    /// The repositories that names hold.
+    var repositories: [String] {
+        let names = entries.compactMap(LayoutIndex.name).filter { $0.contains(":") }
+        return Set(names.map { String($0.prefix { $0 != ":" }) }).sorted()
+    }
+
     /// The tags that names of this repository hold.
     func tags(of repository: String) -> [String] {
         entries.compactMap(LayoutIndex.name).filter { $0.hasPrefix("\(repository):") }.map {

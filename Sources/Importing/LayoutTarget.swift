@@ -4,7 +4,7 @@ internal import BundleFormat
 internal import Cryptography
 package import Files
 internal import FoundationEssentials
-internal import OCI
+package import OCI
 internal import RegistryClient
 internal import Synchronization
 package import SystemPackage
@@ -95,7 +95,7 @@ package final class LayoutTarget: LoadTarget {
     }
 
     /// Changes the index, as one file.
-    fileprivate func change(_ body: (inout LayoutIndex) -> Void) throws {
+    func change(_ body: (inout LayoutIndex) -> Void) throws {
         try changing.withLock { _ in
             var index = try index()
             body(&index)
@@ -152,7 +152,11 @@ private final class LayoutSession: TargetSession {
         return Digest(of: bytes)
     }
 
-    func traits(_ question: TraitsQuestion) -> TargetTraits { TargetTraits() }
+    func traits(_ question: TraitsQuestion) -> TargetTraits {
+        var traits = TargetTraits()
+        traits.freesItself = true
+        return traits
+    }
 
     func manifest(_ place: Place) throws -> FoundManifest {
         let named = place.isDigest ? nil : try target.index().digest(named: place.description)
@@ -234,6 +238,8 @@ private final class LayoutSession: TargetSession {
 package enum LayoutError: Error, Equatable {
     case otherFolder(FilePath)
     case unreadableIndex(String)
+    /// A manifest that the index leads to and that is none.
+    case unreadableManifest(Digest)
 }
 
 extension LayoutError: ClassifiedError {
@@ -241,12 +247,16 @@ extension LayoutError: ClassifiedError {
         switch self {
         case .otherFolder: .usage
         case .unreadableIndex: .failed
+        case .unreadableManifest: .damaged
         }
     }
 
     package var description: String {
         switch self {
         case .otherFolder(let path): "\(path) holds files and is no OCI image layout; give an empty or a new folder"
+        case .unreadableManifest(let digest):
+            "the folder's index leads to \(digest), which is no manifest, so nobody knows what it needs; nothing was freed. Take its "
+                + "entry out of index.json, or put the right bytes in its place, then the same command again"
         case .unreadableIndex(let why): "the folder's index.json can't be read: \(why); give another folder"
         }
     }

@@ -99,7 +99,8 @@ package struct LoadRun: Sendable {
         _ given: GivenPlan?, admit: () throws -> TargetEvidence
     ) throws {
         var load = try Load(bundle, to: target, state: state, jobs: jobs, progress: progress)
-        (load.isDeep, load.freeSpace, load.isHeldToPlan) = (isDeep, freeSpace, given != nil)
+        (load.isDeep, load.isHeldToPlan) = (isDeep, given != nil)
+        load.freeSpace = try target.capacity == nil ? freeSpace : state.room(at: target, saidToBeFree: freeSpace).free
         var before = target.traffic
         defer {
             receipt.counts = load.tally.counts

@@ -22,6 +22,8 @@ package struct TargetAccess: Sendable, Equatable {
     package var plainHTTP = false
     /// Seconds after which the registry collects what nothing names.
     package var gcDelay: Int?
+    /// Bytes that the registry's storage holds in all.
+    package var capacity: UInt64?
 
     package init() {}
 
@@ -40,6 +42,7 @@ package struct TargetAccess: Sendable, Equatable {
         all.tokenHosts = tokenHosts.isEmpty ? saved.tokenHosts : tokenHosts
         all.plainHTTP = plainHTTP || saved.plainHTTP
         all.gcDelay = gcDelay ?? saved.gcDelay
+        all.capacity = capacity ?? saved.capacity
         return all
     }
 }
@@ -89,6 +92,9 @@ extension SavedTarget {
         access.tokenHosts = try document.optional("tokenHosts")?.elements().map { cursor in try cursor.string() } ?? []
         access.plainHTTP = try document.optional("plainHTTP")?.bool() ?? false
         access.gcDelay = try document.optional("gcDelay").map { cursor in Int(try cursor.int()) }
+        access.capacity = try document.optional("capacity").map { cursor in
+            UInt64(try cursor.int(in: 1...Int64.max))
+        }
         try self.init(name, address: document["address"].string(), access, pinsServer: pins == "server")
     }
 
@@ -104,6 +110,7 @@ extension SavedTarget {
         if !access.tokenHosts.isEmpty { members["tokenHosts"] = .array(access.tokenHosts.map { .string($0) }) }
         if access.plainHTTP { members["plainHTTP"] = .bool(true) }
         if let delay = access.gcDelay { members["gcDelay"] = .int(Int64(delay)) }
+        if let capacity = access.capacity { members["capacity"] = .int(Int64(clamping: capacity)) }
         return .object(members)
     }
 
@@ -117,7 +124,7 @@ extension SavedTarget {
             ("name", name), ("address", address), ("trusts", authority ?? "the system's authorities"), ("login", login),
             ("client certificate", access.clientCertificate), ("proxy", access.proxy),
             ("token hosts", access.tokenHosts.isEmpty ? nil : access.tokenHosts.joined(separator: ", ")),
-            ("clean-up delay", access.gcDelay.map { "\($0) s" }),
+            ("clean-up delay", access.gcDelay.map { "\($0) s" }), ("capacity", access.capacity.map(\.asSize)),
             ("registry", check.map { "\($0.kind)" }), ("checked", check?.checked),
         ]
         let shown = rows.compactMap { name, value in value.map { (name, $0) } }

@@ -50,7 +50,9 @@ package struct SiteFit: Sendable {
 
     /// The appliance release that the site came to last; its version, and whether a receipt says so.
     private var before: (version: String, release: SiteRelease?)? {
-        if let last = others.first(where: { $0.newest.product == release.product && ($0.kind ?? .appliance) == .appliance }) {
+        if let last = others.first(where: {
+            $0.newest.product == release.product && ($0.kind ?? .appliance) == .appliance
+        }) {
             return (last.newest.version, last)
         }
         let prefix = "\(release.product)-"
@@ -65,7 +67,8 @@ package struct SiteFit: Sendable {
         guard !release.upgradesFrom.contains(where: versions.contains), before.version != release.version else {
             return nil
         }
-        return "the newest \(release.product) at \(address) is \(before.version), and \(release.version) lists no upgrade from "
+        return
+            "the newest \(release.product) at \(address) is \(before.version), and \(release.version) lists no upgrade from "
             + "that: it lists \(release.upgradesFrom.joined(separator: ", ")). Load one of those and upgrade the appliance to "
             + "it first; where the appliance is at one of them already, say so: --assume-release "
             + "\(release.product)-\(release.upgradesFrom.last ?? "")"
@@ -168,7 +171,8 @@ extension Release.Profile {
             layers.map { layer in
                 let fips = layer.fips.map { $0 ? " (FIPS)" : " (not FIPS)" } ?? ""
                 return (layer.layer, "\(layer.component) \(layer.version)\(fips)")
-            }) { $1 }
+            }
+        ) { $1 }
     }
 }
 

@@ -151,6 +151,7 @@ struct TargetOptions: ParsableArguments {
         options.upload.largestRequest = chunkSize.map { Int64($0.bytes) }
         var target = try RegistryTarget(endpoint, options, state: state)
         if let delay = access.gcDelay { target.gcDelay = Double(delay) }
+        target.capacity = access.capacity
         return target
     }
 }

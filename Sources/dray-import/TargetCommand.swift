@@ -43,6 +43,11 @@ struct AddTarget: Command {
             "Seconds after which the registry collects what nothing names; Zot's default is 3600.", valueName: "seconds"
         ))
     var gcDelay: Int?
+    @Option(
+        help: ArgumentHelp(
+            "What the registry's storage holds in all, which can't be asked: 250GiB. A load that can't fit beside what receipts "
+                + "tell of is refused.", valueName: "size"))
+    var capacity: ByteSize?
     @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
@@ -59,7 +64,7 @@ struct AddTarget: Command {
         guard SavedTarget.isName(name) else { throw TargetError.badName(name) }
         guard try !site.hasTarget(name) else { throw TargetError.exists(name) }
         var access = connection.access
-        access.gcDelay = gcDelay
+        (access.gcDelay, access.capacity) = (gcDelay, capacity?.bytes)
         let options = try connection.options(access, for: endpoint)
         if options.credentials != nil, access.username == nil, access.dockerConfig == nil {
             access.dockerConfig = ConnectionOptions.standardDockerConfig.string

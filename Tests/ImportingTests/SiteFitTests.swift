@@ -40,10 +40,14 @@ struct SiteFitTests {
     }
 
     @Test func `an upgrade path that the release doesn't list is named, and one that it lists is not`() throws {
-        let release = madeRelease(product, "4.7.27") { ($0.kind, $0.upgradesFrom) = (.appliance, ["4.7.15", "4.7.20"]) }
+        let release = madeRelease(product, "4.7.27") {
+            ($0.kind, $0.upgradesFrom) = (.appliance, ["4.7.15", "4.7.20"])
+        }
         let old = try receiptFile(product, "4.7.3", finished: "2026-01-01T00:00:00Z")
         let warning = try #require(try fit(release, [old]).warnings.first)
-        for part in ["is 4.7.3,", "4.7.27 lists no upgrade from", "4.7.15, 4.7.20", "--assume-release palette-enterprise-4.7.20"] {
+        for part in [
+            "is 4.7.3,", "4.7.27 lists no upgrade from", "4.7.15, 4.7.20", "--assume-release palette-enterprise-4.7.20",
+        ] {
             #expect(warning.contains(part), "\(warning)")
         }
         #expect(try fit(release, [old, receiptFile(product, "4.7.15")]).warnings.isEmpty)
@@ -65,7 +69,10 @@ struct SiteFitTests {
 
     @Test func `a preview is named as one`() throws {
         let preview = madeRelease(product, "4.8.0") { $0.isPreview = true }
-        #expect(try fit(preview, []).warnings == ["palette-enterprise 4.8.0 is a PREVIEW, not for production, by its publisher's word"])
+        #expect(
+            try fit(preview, []).warnings == [
+                "palette-enterprise 4.8.0 is a PREVIEW, not for production, by its publisher's word"
+            ])
         #expect(preview.title == "palette-enterprise 4.8.0 (palette), PREVIEW, not for production")
         #expect(madeRelease(product, "4.8.0").title == "palette-enterprise 4.8.0 (palette)")
     }
