@@ -11,9 +11,10 @@ package struct GivenArguments: Sendable {
     /// `--to` with its options, and `--state`: for commands without media.
     package let site: String
 
-    /// Takes words as they were given, unquoted. `target` begins with `--to`; `state` is `--state` and its folder, or nothing.
-    package init(media: [String], target: [String], state: [String] = []) {
-        (self.media, self.target) = (media.shellLine, target.shellLine)
+    /// Takes words as they were given, unquoted. `target` begins with `--to`; `state` is `--state` and its folder, or nothing;
+    /// `leave` is what only a plan or a load takes.
+    package init(media: [String], target: [String], state: [String] = [], leave: [String] = []) {
+        (self.media, self.target) = (media.shellLine, (target + leave).shellLine)
         (place, site) = ((Array(target.prefix(2)) + state).shellLine, (target + state).shellLine)
     }
 }

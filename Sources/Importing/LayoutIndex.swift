@@ -69,6 +69,19 @@ struct LayoutIndex: Sendable, Equatable {
         entries.compactMap(LayoutIndex.name).filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
     }
 
+    /// Takes away entries of these manifests that have no name.
+    mutating func removeUnnamed(_ digests: Set<Digest>) {
+        entries.removeAll { entry in
+            LayoutIndex.name(of: entry) == nil && LayoutIndex.digest(of: entry).map(digests.contains) == true
+        }
+    }
+
+    /// The repositories that names hold.
+    var repositories: [String] {
+        let names = entries.compactMap(LayoutIndex.name).filter { $0.contains(":") }
+        return Set(names.map { String($0.prefix { $0 != ":" }) }).sorted()
+    }
+
     /// Whether an entry points to it, with a name or without.
     func lists(_ digest: Digest) -> Bool { entries.contains { LayoutIndex.digest(of: $0) == digest } }
 

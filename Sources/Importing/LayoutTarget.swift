@@ -2,7 +2,7 @@
 
 internal import BundleFormat
 package import Files
-internal import OCI
+package import OCI
 internal import Synchronization
 package import SystemPackage
 
@@ -25,7 +25,7 @@ package final class LayoutTarget: LoadTarget {
     package var address: String { "oci:\(path)" }
     package var skipsTLSVerify: Bool { false }
 
-    private var blobFolder: FilePath { path.appending("blobs").appending("sha256") }
+    var blobFolder: FilePath { path.appending("blobs").appending("sha256") }
 
     /// Throws `LayoutError.otherFolder` for a folder that holds something else.
     package func open() throws -> FileLock? {
@@ -85,7 +85,7 @@ package final class LayoutTarget: LoadTarget {
     }
 
     /// Changes the index, as one file.
-    private func change(_ body: (inout LayoutIndex) -> Void) throws {
+    func change(_ body: (inout LayoutIndex) -> Void) throws {
         try changing.withLock { _ in
             var index = try index()
             body(&index)
@@ -95,7 +95,7 @@ package final class LayoutTarget: LoadTarget {
     }
 
     /// The folder's index, read once.
-    private func index() throws -> LayoutIndex {
+    func index() throws -> LayoutIndex {
         if let index = state.withLock({ $0.index }) { return index }
         let index = try LayoutIndex(at: path.appending("index.json")) ?? LayoutIndex()
         state.withLock { $0.index = index }
@@ -111,7 +111,11 @@ extension LayoutTarget: LayoutStorage {
     func shows(_ manifest: Digest, in repository: String) -> Bool { true }
     func share(_ blob: LoadPlan.BlobStep) -> Bool { false }
     func note(_ descriptor: Descriptor, at place: Place) {}
-    func traits() -> TargetTraits { TargetTraits() }
+    func traits() -> TargetTraits {
+        var traits = TargetTraits()
+        traits.freesItself = true
+        return traits
+    }
 
     func stagingFile(for digest: Digest, _ session: Int) -> FilePath {
         blobFolder.appending(".\(digest.hex).\(session).partial")
@@ -130,6 +134,8 @@ extension LayoutTarget: LayoutStorage {
 package enum LayoutError: Error, Equatable {
     case otherFolder(FilePath)
     case unreadableIndex(String)
+    /// A manifest that the index leads to and that is none.
+    case unreadableManifest(Digest)
 }
 
 extension LayoutError: ClassifiedError {
@@ -137,12 +143,16 @@ extension LayoutError: ClassifiedError {
         switch self {
         case .otherFolder: .usage
         case .unreadableIndex: .failed
+        case .unreadableManifest: .damaged
         }
     }
 
     package var description: String {
         switch self {
         case .otherFolder(let path): "\(path) holds files and is no OCI image layout; give an empty or a new folder"
+        case .unreadableManifest(let digest):
+            "the folder's index leads to \(digest), which is no manifest, so nobody knows what it needs; nothing was freed. Take its "
+                + "entry out of index.json, or put the right bytes in its place, then the same command again"
         case .unreadableIndex(let why): "the folder's index.json can't be read: \(why); give another folder"
         }
     }

@@ -26,6 +26,8 @@ package struct Load: Sendable {
     package var isDeep = false
     /// Bytes that the user says are free at the target.
     package var freeSpace: UInt64?
+    /// Whether it fits; `nil` where nobody has looked.
+    var room: Room?
     /// The release beside what the target has by receipts; `nil` where nobody has looked.
     package var fit: SiteFit?
     /// Whether no tag may be set that has moved since the plan was made, whatever else allows moves.

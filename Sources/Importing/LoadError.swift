@@ -95,7 +95,7 @@ extension LoadError: ClassifiedError {
         switch self {
         case .noSpace(let address, let needed, let free):
             "\(address) has \(free.asSize) free and the load still sends up to \(needed.asSize): "
-                + "\((needed - min(free, needed)).asSize) more are needed; nothing was sent. Make room there, then load again"
+                + "\((needed - min(free, needed)).asSize) more are needed; nothing was sent. Make room there (dray-import prune says what older releases hold), then load again"
         case .absentContent(let reference, let digest):
             "\(reference) needs \(digest), which the release doesn't have; ask its publisher"
         case .missingVolumes(let names):

@@ -19,16 +19,17 @@ extension LoadPlan {
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] + mapped : mapped + lines).joined(
                 separator: "\n") + "\n"
-                + summary(load).aligned + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
-            json: json(load, missing),
+                + (try summary(load)).aligned + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
+            json: try json(load, missing),
             warnings: bundle.findings.map(\.description) + load.content.packWarnings + load.deltaFindings(self)
-                + (load.fit?.warnings ?? []) + objections.map(\.description),
+                + (load.fit?.warnings ?? []) + objections.map(\.description) + (load.room?.warnings ?? []),
             next: nextSteps(objections, missing, given)
-                + (objections.isEmpty ? Delivery(bundle.release, at: load.target.address).steps(given) : []),
+                + (objections.isEmpty ? Delivery(bundle.release, at: load.target.address).steps(given) : [])
+                + (load.room?.next(given) ?? []),
             failure: objections.first?.failure)
     }
 
-    private func summary(_ load: Load) -> [(String, String)] {
+    private func summary(_ load: Load) throws -> [(String, String)] {
         let blobs = groups.flatMap(\.blobs)
         let mounts = blobs.count { $0.mountFrom != nil }
         let manifests = groups.reduce(0) { $0 + $1.allManifests.count }
@@ -50,15 +51,20 @@ extension LoadPlan {
             rows.append(("to create", newRepositories.count.of("repository", "repositories")))
         }
         if let needs { rows += [("delta of", needs.base)] + needs.lines }
+        if let room = load.room {
+            rows.append(("room", try room.text(needed: load.target.bytesLacking(self))))
+        }
         rows.append(("delivery", Delivery(load.bundle.release, at: load.target.address).summary))
         if let seconds = load.expectedSeconds(self) { rows.append(("expected time", "about \(seconds.asDuration)")) }
         return rows
     }
 
-    private func json(_ load: Load, _ missing: [String]) -> JSONValue {
-        [
+    private func json(_ load: Load, _ missing: [String]) throws -> JSONValue {
+        let needed = try load.target.bytesLacking(self)
+        return [
             "target": .string(load.target.address), "registry": .string(traits.name),
             "release": load.bundle.release.titleJSON, "site": load.fit?.json ?? .null,
+            "room": load.room?.json(needed: needed) ?? .null,
             "delivery": Delivery(load.bundle.release, at: load.target.address).json,
             "bytesToSend": .int(Int64(clamping: bytesToSend)), "requests": .int(requests(load.content)),
             "blobs": .int(Int64(groups.reduce(0) { $0 + $1.blobs.count })),

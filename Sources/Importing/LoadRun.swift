@@ -104,8 +104,8 @@ package struct LoadRun: Sendable {
     ) throws {
         let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
         var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
-        (load.isDeep, load.freeSpace, load.isHeldToPlan) = (isDeep, freeSpace, given != nil)
-        load.seat = seat
+        (load.isDeep, load.isHeldToPlan, load.seat) = (isDeep, given != nil, seat)
+        load.freeSpace = try target.capacity == nil ? freeSpace : state.room(at: target, saidToBeFree: freeSpace).free
         var before = target.traffic
         defer {
             receipt.counts = load.tally.counts

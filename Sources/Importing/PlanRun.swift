@@ -43,6 +43,10 @@ package struct PlanRun: Sendable {
         var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
         load.freeSpace = freeSpace
         let plan = try load.plan(replaceTags: replaceTags)
+        var room = try state.room(at: target, saidToBeFree: freeSpace)
+        load.freeSpace = room.free
+        if try target.lack(for: plan, saidToBeFree: room.free) != nil { room.offers = try offers(at: target, progress) }
+        load.room = room
         let evidence = try admission.check(bundle, unverified, for: target)
         let (fit, findings) = try state.fit(bundle.release, at: target, assumed: assumedReleases, progress)
         load.fit = fit

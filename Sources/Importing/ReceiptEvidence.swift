@@ -33,7 +33,7 @@ extension Undo {
 }
 
 extension SiteArtifact {
-    fileprivate static func warnings(of work: String, _ body: () throws -> Void) -> [String] {
+    static func warnings(of work: String, _ body: () throws -> Void) -> [String] {
         do {
             try body()
             return []

@@ -13,6 +13,7 @@ package struct RegistryTarget: LoadTarget {
     /// Seconds after which a registry that collects while it runs may do so: Zot's `gcDelay`, one hour unless configured.
     package var gcDelay: Double = 3600
     package var mapping = RegistryMapping.none
+    package var capacity: UInt64?
 
     package init(_ registry: Registry) { self.registry = registry }
 
@@ -52,6 +53,22 @@ package struct RegistryTarget: LoadTarget {
     }
 
     package func open() -> FileLock? { nil }
+
+    package func repositories() throws -> [String]? {
+        let base = registry.endpoint.base.isEmpty ? "" : registry.endpoint.base + "/"
+        var names: Set<String> = []
+        let isListed = try registry.connection().catalog { page in
+            try Interruption.check()
+            for name in page where name.hasPrefix(base) && Reference.isRepository(name) {
+                names.insert(String(name.dropFirst(base.count)))
+            }
+            guard names.count <= RegistryInventory.maximumRepositories else {
+                throw InventoryError.tooMuch(address, limit: RegistryInventory.maximumRepositories)
+            }
+            return true
+        }
+        return isListed ? names.subtracting([SiteArtifact.repository]).sorted() : nil
+    }
 
     package func session() -> any TargetSession { RegistrySession(registry, gcDelay: gcDelay) }
 

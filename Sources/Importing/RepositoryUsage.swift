@@ -12,6 +12,14 @@ struct RepositoryUsage: Sendable {
     private let needs: Needs
     private(set) var steps: [Undo.Step] = []
     private(set) var kept: [String] = []
+    /// Everything that stays reachable: by a tag, a given root, or as a referrer of what is.
+    private(set) var reached: Set<Digest> = []
+    /// What the removed manifests are and name, with sizes in bytes; only where `measures`.
+    private(set) var removed: [Digest: Int64] = [:]
+    /// Whether a tag that stays can't be read, so that nothing goes.
+    private(set) var isUnreadable = false
+    /// Whether it wants to know what goes, which takes the manifests' bytes.
+    var measures = false
 
     /// `added`: children before parents.
     init(_ repository: String, _ added: [ReceiptObject], _ needs: Needs) {
@@ -35,13 +43,18 @@ struct RepositoryUsage: Sendable {
                 try add(place, to: &graph, session)
             } catch is Unreadable {
                 kept.append("\(repository): everything, as \(place) can't be read")
+                reached.formUnion(added.map(\.digest))
+                isUnreadable = true
                 return
             }
         }
-        try decide(graph, lists, session)
+        try decide(&graph, lists, session)
+        reached.formUnion(graph.manifests.map(\.descriptor.digest) + graph.blobs.map(\.digest))
     }
 
-    private mutating func decide(_ graph: ManifestGraph, _ lists: [Place], _ session: any TargetSession) throws {
+    private mutating func decide(
+        _ graph: inout ManifestGraph, _ lists: [Place], _ session: any TargetSession
+    ) throws {
         var used = Set(added.map(\.digest).filter(graph.contains))
         // What is about something that stays, stays: signatures, SBOMs, attestations; and what is about those.
         var count = -1
@@ -51,8 +64,9 @@ struct RepositoryUsage: Sendable {
                 used.insert(object.digest)
             }
         }
+        if measures { try addReferrers(used, to: &graph, session) }
         // Parents before children: Zot refuses to delete what an index lists.
-        for object in added.reversed() where try session.manifestDigest(object.place) != nil {
+        for object in added.reversed() where try isThere(object, session) {
             if let release = needs.release(of: object.place) {
                 kept.append("\(object.place) is \(release)'s too")
             } else if used.contains(object.digest) {
@@ -62,6 +76,32 @@ struct RepositoryUsage: Sendable {
             }
         }
         try removeLists(lists, session)
+    }
+
+    /// Referrers that stay keep what they name. One that can't be read is refused by no registry when it goes, and stays here.
+    private func addReferrers(
+        _ used: Set<Digest>, to graph: inout ManifestGraph, _ session: any TargetSession
+    ) throws {
+        for object in added where used.contains(object.digest) && !graph.contains(object.digest) {
+            guard try session.manifestDigest(object.place) != nil else { continue }
+            do {
+                try add(object.place, to: &graph, session)
+            } catch is Unreadable {
+                continue
+            }
+        }
+    }
+
+    /// Asks for the manifest; where what goes is measured, for its bytes, and notes what it names.
+    private mutating func isThere(_ object: ReceiptObject, _ session: any TargetSession) throws -> Bool {
+        guard measures else { return try session.manifestDigest(object.place) != nil }
+        guard case .present(let bytes, let type) = try session.manifest(object.place) else { return false }
+        removed[object.digest] = Int64(bytes.count)
+        guard let manifest = try? Manifest(parsing: Data(bytes), mediaType: type) else { return true }
+        for blob in manifest.blobs + manifest.manifests where !MediaType.isManifest(blob.mediaType) {
+            removed[blob.digest] = blob.size
+        }
+        return true
     }
 
     /// A referrers' index goes with its subject.

@@ -24,6 +24,8 @@ package struct TargetAccess: Sendable, Equatable {
     package var gcDelay: Int?
     /// Rules of `RegistryMapping`.
     package var map: [String] = []
+    /// Bytes that the registry's storage holds in all.
+    package var capacity: UInt64?
 
     package init() {}
 
@@ -43,6 +45,7 @@ package struct TargetAccess: Sendable, Equatable {
         all.plainHTTP = plainHTTP || saved.plainHTTP
         all.gcDelay = gcDelay ?? saved.gcDelay
         all.map = map.isEmpty ? saved.map : map
+        all.capacity = capacity ?? saved.capacity
         return all
     }
 }
@@ -93,6 +96,9 @@ extension SavedTarget {
         access.plainHTTP = try document.optional("plainHTTP")?.bool() ?? false
         access.gcDelay = try document.optional("gcDelay").map { cursor in Int(try cursor.int()) }
         access.map = try document.optional("map")?.elements().map { cursor in try cursor.string() } ?? []
+        access.capacity = try document.optional("capacity").map { cursor in
+            UInt64(try cursor.int(in: 1...Int64.max))
+        }
         try self.init(name, address: document["address"].string(), access, pinsServer: pins == "server")
     }
 
@@ -109,6 +115,7 @@ extension SavedTarget {
         if !access.map.isEmpty { members["map"] = .array(access.map.map { .string($0) }) }
         if access.plainHTTP { members["plainHTTP"] = .bool(true) }
         if let delay = access.gcDelay { members["gcDelay"] = .int(Int64(delay)) }
+        if let capacity = access.capacity { members["capacity"] = .int(Int64(clamping: capacity)) }
         return .object(members)
     }
 
@@ -122,7 +129,7 @@ extension SavedTarget {
             ("name", name), ("address", address), ("trusts", authority ?? "the system's authorities"), ("login", login),
             ("client certificate", access.clientCertificate), ("proxy", access.proxy),
             ("token hosts", access.tokenHosts.isEmpty ? nil : access.tokenHosts.joined(separator: ", ")),
-            ("clean-up delay", access.gcDelay.map { "\($0) s" }),
+            ("clean-up delay", access.gcDelay.map { "\($0) s" }), ("capacity", access.capacity.map(\.asSize)),
             ("mapping", access.map.isEmpty ? nil : access.map.joined(separator: ", ")),
             ("registry", check.map { "\($0.kind)" }), ("checked", check?.checked),
         ]

@@ -12,11 +12,13 @@ package struct SiteRelease: Sendable {
     package let receipts: [Receipt]
     /// Whether each of them counts: signed by the site's key, or the site's own where it has no key.
     package let isProven: Bool
+    /// Whether a prune has begun to take it away since its newest load, and did not come to its end.
+    package let isPartlyGone: Bool
 
     /// Its newest load that ended well, else its newest.
     package var newest: Receipt { receipts.first { $0.outcome == "done" } ?? receipts[0] }
     /// Whether all of it came to the target.
-    package var isLoaded: Bool { newest.outcome == "done" }
+    package var isLoaded: Bool { newest.outcome == "done" && !isPartlyGone }
     /// For people.
     package var title: String { "\(newest.product) \(newest.version)" }
     /// `product-version`, as options name it.
@@ -48,8 +50,12 @@ package struct SiteReleases: Sendable {
     /// Takes the state's files and the target's copies. What counts is what the site's key has signed, or a later file that it
     /// has signed names; without a key, the state's own. The rest is listed as not proven.
     ///
+    /// `begun`: loads, by release and end, that a prune which was killed has begun to take away.
+    ///
     /// Throws `SiteError.untrusted` for a file of the state whose signature doesn't hold.
-    package init(_ own: [ReceiptFile], copies: [ReceiptFile] = [], at address: String, keys: [TrustKey]) throws {
+    package init(
+        _ own: [ReceiptFile], copies: [ReceiptFile] = [], at address: String, keys: [TrustKey], begun: [String] = []
+    ) throws {
         let known = Set(own.map(\.digest))
         let (others, here) = (copies.filter { !known.contains($0.digest) }, Set(copies.map(\.digest)))
         var proven = Set(try own.filter { try $0.isSigned(by: keys) }.map(\.digest))
@@ -65,12 +71,15 @@ package struct SiteReleases: Sendable {
         proven.formUnion(ReceiptChain(own + foreign, proven: proven).attested)
         if keys.isEmpty { proven.formUnion(known) }
         let files = own.filter { $0.content.target == address || here.contains($0.digest) } + foreign
-        releases = SiteReleases.grouped(files, proven)
+        releases = SiteReleases.grouped(files, proven, Set(begun))
     }
 
-    private static func grouped(_ files: [ReceiptFile], _ proven: Set<Digest>) -> [SiteRelease] {
+    private static func grouped(
+        _ files: [ReceiptFile], _ proven: Set<Digest>, _ begun: Set<String>
+    ) -> [SiteRelease] {
         // What nobody has proven takes nothing away: it may only add to what is there.
-        let gone = Set(files.filter { proven.contains($0.digest) }.flatMap(\.content.ended))
+        let counted = files.filter { proven.contains($0.digest) }
+        let (gone, partly) = (Set(counted.flatMap(\.content.ended)), begun.union(counted.flatMap(\.content.begun)))
         var groups: [String: [(Receipt, Bool)]] = [:]
         for file in files {
             guard case .load(let receipt) = file.content, !gone.contains(receipt.release + receipt.finished) else {
@@ -79,8 +88,11 @@ package struct SiteReleases: Sendable {
             groups[receipt.release, default: []].append((receipt, proven.contains(file.digest)))
         }
         return groups.values.map { loads in
-            SiteRelease(
-                receipts: loads.map(\.0).sorted { $0.finished > $1.finished }, isProven: loads.allSatisfy(\.1))
+            let receipts = loads.map(\.0).sorted { $0.finished > $1.finished }
+            let newest = receipts.first { $0.outcome == "done" } ?? receipts[0]
+            return SiteRelease(
+                receipts: receipts, isProven: loads.allSatisfy(\.1),
+                isPartlyGone: partly.contains(newest.release + newest.finished))
         }.sorted { ($0.newest.finished, $0.name) > ($1.newest.finished, $1.name) }
     }
 
@@ -94,7 +106,7 @@ extension SiteState {
     package func releases(at address: String) throws -> SiteReleases {
         let (files, faults) = try receiptFiles()
         if let fault = faults.first { throw fault }
-        return try SiteReleases(files, at: address, keys: receiptKeys())
+        return try SiteReleases(files, at: address, keys: receiptKeys(), begun: notedPrune(of: address)?.loads ?? [])
     }
 
     /// The same with the copies that the target keeps, as other hosts' loads are told of there alone. Asks the target for each of
@@ -104,7 +116,9 @@ extension SiteState {
         let (files, faults) = try receiptFiles()
         if let fault = faults.first { throw fault }
         let copies = try History.Source(in: target, progress: progress)
-        var found = try SiteReleases(files, copies: copies.files, at: target.address, keys: receiptKeys())
+        var found = try SiteReleases(
+            files, copies: copies.files, at: target.address, keys: receiptKeys(),
+            begun: notedPrune(of: target.address)?.loads ?? [])
         found.faults += copies.faults
         return found
     }
@@ -132,7 +146,13 @@ extension ReceiptFile.Content {
         switch self {
         case .load: []
         case .undo(let record): [record.release + record.finished]
-        case .prune(let record): record.gone.flatMap { gone in gone.loads.map { gone.release + $0 } }
+        case .prune(let record): record.gone.flatMap(\.keys)
         }
+    }
+
+    /// The loads that this began to take away.
+    fileprivate var begun: [String] {
+        guard case .prune(let record) = self else { return [] }
+        return record.begun.flatMap(\.keys)
     }
 }

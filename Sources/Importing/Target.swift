@@ -31,10 +31,17 @@ package protocol LoadTarget: Sendable {
     func remember(in state: SiteState) throws
     /// Makes the target ready to be written, and keeps others from writing while the result lives.
     func open() throws -> FileLock?
+    /// How many bytes the target holds in all, as a person has said; `nil` where nobody has.
+    var capacity: UInt64? { get }
     /// How many bytes the target can take; `nil` where it doesn't say, as registries don't.
     func freeSpace() throws -> UInt64?
     /// What of the plan is still to be sent, in bytes, as far as that can be told at no cost.
     func bytesLacking(_ plan: LoadPlan) throws -> UInt64
+    /// All repositories below the base path, but that of the site's own evidence; `nil` where the target doesn't list them.
+    func repositories() throws -> [String]?
+    /// Removes those of these manifests and blobs to which nothing in the target leads any more; returns their bytes. `nil` for a
+    /// target that does so by itself, at its own time. `open` was called.
+    func sweep(_ digests: Set<Digest>) throws -> UInt64?
     /// A connection for one thread.
     func session() throws -> any TargetSession
     /// Sets tags whose manifests are there or come with them, on up to `width` threads; all or some of them when it throws.
@@ -52,6 +59,9 @@ extension LoadTarget {
     package var basePath: String { "" }
     package func anonymousPull(of place: Place) -> AnonymousPull? { nil }
     package func freeSpace() -> UInt64? { nil }
+    package var capacity: UInt64? { nil }
+    package func repositories() throws -> [String]? { nil }
+    package func sweep(_ digests: Set<Digest>) throws -> UInt64? { nil }
     package func bytesLacking(_ plan: LoadPlan) -> UInt64 { plan.bytesToSend }
 
     /// `LoadError.noSpace` where the target, or the user for it, says that it has too little room for the plan.

@@ -79,6 +79,8 @@ package struct TargetTraits: Sendable, Equatable {
     package var retypesTags = true
     /// Whether it is known to compute the digest of each blob that it stores.
     package var computesDigests = false
+    /// Whether what nothing names any more is freed by `LoadTarget.sweep`.
+    package var freesItself = false
     /// Whether a small blob takes one request, as far as is known.
     package var takesSinglePost = false
     /// Whether it is known to refuse Docker's own manifest types.

@@ -2,9 +2,7 @@
 
 internal import BundleFormat
 package import Files
-internal import FoundationEssentials
 package import OCI
-internal import RegistryClient
 internal import Synchronization
 
 /// Takes back what a load did to a registry: tags go to where its receipt says they were, and what it added goes where nothing
@@ -83,75 +81,10 @@ package struct Undo: Sendable {
         }
     }
 
-    /// How far it came.
-    package struct Ending {
-        /// The steps that are not known to be done, each with the reason; all others are.
-        package fileprivate(set) var left: [String] = []
-        /// What stopped it: login, network, interruption. The same again goes on.
-        fileprivate var stop: (any Error)?
-
-        /// The steps that the registry refused. Throws what stopped it.
-        package func finished() throws -> [String] {
-            if let stop { throw stop }
-            return left
-        }
-    }
-
-    /// Carries the steps out, in order; a registry's refusal of one leaves it, and the others are done. A manifest stays while a
-    /// tag that could not be taken away names it.
-    package func carryOut(_ progress: Progress) -> Ending {
+    /// Carries the steps out, in order; see `RegistrySteps`.
+    package func carryOut(_ progress: Progress) -> RegistrySteps.Ending {
         progress.label = "undoing"
-        var (ending, next) = (Ending(), 0)
-        do {
-            try carryOut(&ending.left, &next)
-        } catch {
-            ending.stop = error
-            ending.left += steps[next...].map { "\($0): not known to be done: \(error)" }
-        }
-        return ending
-    }
-
-    private func carryOut(_ refused: inout [String], _ next: inout Int) throws {
-        let lock = try target.open()
-        defer { withExtendedLifetime(lock) {} }
-        let session = try target.session()
-        var named: Set<Place> = []
-        for (number, step) in steps.enumerated() {
-            next = number
-            try Interruption.check()
-            if case .removeManifest(let place) = step, named.contains(place) { continue }
-            do {
-                try carryOut(step, session)
-            } catch let error as RegistryError where error.kind == .refusal || error.isDenial {
-                // Docker's registry deletes no tags: their manifest takes them along.
-                guard !takesAlong(step) else { continue }
-                refused.append("\(step): \(error)")
-                if let manifest = step.manifest { named.insert(manifest) }
-            }
-        }
-    }
-
-    // Only where the manifest goes too.
-    private func takesAlong(_ step: Step) -> Bool {
-        guard case .removeTag(let tag, let digest) = step else { return false }
-        return steps.contains(.removeManifest(Place(tag.repository, digest)))
-    }
-
-    private func carryOut(_ step: Step, _ session: any TargetSession) throws {
-        switch step {
-        case .removeTag(let place, _), .removeManifest(let place): try session.remove(place)
-        case .restoreTag(let place, _, let digest):
-            let former = Place(place.repository, digest)
-            guard case .present(let bytes, let type) = try session.manifest(former), Digest(of: bytes) == digest,
-                case .present(_, let now) = try session.manifest(place)
-            else { throw LoadError.notThere([former.description]) }
-            let manifest = try Manifest(parsing: Data(bytes), mediaType: type)
-            let descriptor = Descriptor(mediaType: type, digest: digest, size: Int64(bytes.count))
-            let assignment = TagAssignment(
-                repository: place.repository, tag: place.reference, manifest: manifest, descriptor: descriptor,
-                retypes: type != now && !traits.retypesTags)
-            try target.setTags([assignment], width: 1)
-        }
+        return RegistrySteps(steps, at: target, traits).carryOut(opening: true)
     }
 }
 
@@ -165,7 +98,7 @@ extension Undo.Step {
     }
 
     /// The manifest that a tag names before it is changed.
-    fileprivate var manifest: Place? {
+    var manifest: Place? {
         switch self {
         case .removeTag(let place, let digest), .restoreTag(let place, from: let digest, _):
             Place(place.repository, digest)
@@ -187,13 +120,6 @@ extension Undo.Step: CustomStringConvertible {
         case .restoreTag(let place, _, let digest): "put back  \(place) to \(digest)"
         case .removeManifest(let place): "remove manifest  \(place)"
         }
-    }
-}
-
-extension RegistryError {
-    fileprivate var isDenial: Bool {
-        guard case .denied = self else { return false }
-        return true
     }
 }
 

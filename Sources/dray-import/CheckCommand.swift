@@ -37,6 +37,10 @@ struct CheckCommand: Command {
         check.isDeep = deep
         let given = (target.words + state.words).shellLine
         var outcome = Outcome(try check.run(progress).report(check, receipt: kept.file.string, given: given))
+        let standing = try state.site.releases(at: place.address).releases.flatMap(\.receipts)
+        if kept.receipt.target == place.address, !standing.contains(kept.receipt) {
+            outcome.warnings.append("this load was undone or pruned since: what only it brought was taken away")
+        }
         outcome.warnings += [
             check.pullWarning, kept.proof.warning(kept.file), try SiteArtifact.warning(of: kept, in: place),
         ]

@@ -67,7 +67,8 @@ struct PlanCommand: Command {
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         run.assumedReleases = leave.assumeRelease
         (run.freeSpace, run.reason, run.out) = (leave.freeSpace?.bytes, reason, out.map { FilePath($0) })
-        let given = GivenArguments(media: media.words + places.words, target: self.target.words + leave.words)
+        let given = GivenArguments(
+            media: media.words + places.words, target: self.target.words, state: media.state.words, leave: leave.words)
         let unverified = try media.unverified()
         run.places = try places.given(media)
         return try media.sayingHowToTrust { [run] in

@@ -241,6 +241,7 @@ struct TargetOptions: ParsableArguments {
         var target = try RegistryTarget(endpoint, options, state: state)
         if let delay = access.gcDelay { target.gcDelay = Double(delay) }
         target.mapping = try RegistryMapping(access.map)
+        target.capacity = access.capacity
         return target
     }
 }

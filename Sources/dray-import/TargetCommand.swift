@@ -50,6 +50,11 @@ struct AddTarget: Command {
         help: ArgumentHelp(
             "Put repositories elsewhere, as load --map; kept for every later command.", valueName: "src=dst"))
     var map: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "What the registry's storage holds in all, which can't be asked: 250GiB. A load that can't fit beside what receipts "
+                + "tell of is refused.", valueName: "size"))
+    var capacity: ByteSize?
     @OptionGroup var state: StateOptions
     @OptionGroup var output: OutputOptions
 
@@ -66,7 +71,7 @@ struct AddTarget: Command {
         guard SavedTarget.isName(name) else { throw TargetError.badName(name) }
         guard try !site.hasTarget(name) else { throw TargetError.exists(name) }
         var access = connection.access
-        access.gcDelay = gcDelay
+        (access.gcDelay, access.capacity) = (gcDelay, capacity?.bytes)
         access.map = try RegistryMapping(map).texts
         let options = try connection.options(access, for: endpoint)
         if options.credentials != nil, access.username == nil, access.dockerConfig == nil {
