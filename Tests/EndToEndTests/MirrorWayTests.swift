@@ -21,7 +21,10 @@ struct MirrorWayTests {
         web = try ChildProcess(
             ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", input.string, "\(webPort)"],
             output: place.appending("web.out"), errorOutput: place.appending("web.err"))
-        for _ in 0..<500 where !Loopback.accepts(webPort) { _ = web.wait(seconds: 0.01) }
+        for _ in 0..<500 {
+            if Loopback.accepts(webPort) { break }
+            _ = web.wait(seconds: 0.01)
+        }
         let script = SourceTree.root.appending("Tests/python/push_layout.py").string
         let pushed = try run(["python3", script, "\(input)/upstream", source.url])
         guard pushed.status == 0 else { throw SampleError.failed(pushed.errorOutput) }

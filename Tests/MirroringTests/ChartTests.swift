@@ -88,7 +88,7 @@ struct ChartTests {
         try site.to.removeTree()
         try write(Array("another chart".utf8), to: folder.appending("hello-1.0.0.tgz"))
         let result = try site.mirror(manifest("1.0.0")) { $0.isLocked = true }
-        #expect(result.failures.count == 1 && result.failure == .refused, "\(result.failures)")
+        #expect(result.failures.count == 1 && result.failure == .damaged, "\(result.failures)")
     }
 
     @Test func `an archive that is not what the index says is refused`() throws {

@@ -188,6 +188,9 @@ final class WebFolder {
         process = try ChildProcess(
             ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder.string, "\(port)"],
             output: "/dev/null", errorOutput: "/dev/null")
-        for _ in 0..<1000 where !Loopback.accepts(port) { _ = process.wait(seconds: 0.01) }
+        for _ in 0..<1000 {
+            if Loopback.accepts(port) { break }
+            _ = process.wait(seconds: 0.01)
+        }
     }
 }

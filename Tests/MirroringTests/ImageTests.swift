@@ -43,7 +43,7 @@ struct ImageTests {
     }
 
     @Test func `what skopeo has pushed comes byte for byte`() throws {
-        let (_, children) = try site.index("team/multi", "2", platforms: ["linux/amd64", "linux/arm64"])
+        try site.index("team/multi", "2", platforms: ["linux/amd64", "linux/arm64"])
         let there = try sh(
             """
             skopeo --insecure-policy copy -q --all --src-tls-verify=false --dest-tls-verify=false \
@@ -53,7 +53,10 @@ struct ImageTests {
         try site.mirror("images: [quay.io/pushed/multi:2]\n")
         let here = try #require(try site.entries().first)
         #expect(try contents(of: site.to.appending("blobs/sha256/\(here.digest.hex)")) == there.stdout)
-        for child in children { #expect(try site.has(child.digest)) }
+        // skopeo compresses layers, so that the children are others than those that it read
+        let children = there.output.matches(of: /sha256:([0-9a-f]{64})/).compactMap { Digest(hex: $0.1) }
+        #expect(children.count == 2)
+        for child in children { #expect(try site.has(child)) }
     }
 
     @Test func `an unchanged tag costs one HEAD`() throws {
@@ -136,7 +139,7 @@ struct ImageTests {
                 tags: [latest]
             """)
         #expect(try site.names() == ["quay.io/team/app:latest", "quay.io/team/app:v1.3.1"])
-        try site.mirror("images:\n  - {image: quay.io/team/app, versions: ~1.4, preReleases: true}\n")
+        try site.mirror("images:\n  - {image: quay.io/team/app, versions: '>=1.4.0-rc.1 <1.5', preReleases: true}\n")
         #expect(try site.names() == ["quay.io/team/app:1.4.0-rc.1"])
         let none = try site.mirror("images:\n  - {image: quay.io/team/app, versions: '>=3'}\n")
         #expect(none.failure == .failed && none.failures[0].reason.contains(">=3"))
