@@ -63,6 +63,11 @@ extension Prune {
                 "by the registry's own collection while it runs: Zot's takes what has been unused for \(delay.asDuration) "
                 + "(gcDelay), at its next turn (gcInterval, an hour unless configured), where gc is on, as it is by default"
         }
+        if traits.collectsLater {
+            return
+                "by Zot's own collection after its next start (gcInterval, gcDelay: an hour each unless configured), where gc is "
+                + "on, as it is by default"
+        }
         return
             "not by itself: make the registry read-only or stop it, and run registry garbage-collect CONFIG there; an upload "
             + "at that time could be damaged"

@@ -126,7 +126,7 @@ extension SiteFit {
         if !capabilities.isEmpty {
             lines.append("capabilities:")
             lines += capabilities.map { entry in
-                let name = entry.name
+                let name = Palette.Capability(rawValue: entry.name)?.title ?? entry.name
                 return switch entry.state {
                 case .new: "  \(name)  new at this site"
                 case .again: "  \(name)  brought again; there by \(entry.by ?? "")"

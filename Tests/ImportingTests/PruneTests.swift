@@ -93,7 +93,7 @@ struct PruneScene {
 }
 
 struct PruneTests {
-    enum Kind: CaseIterable { case zot, zotNow, registry, layout }
+    enum Kind: CaseIterable { case zot, zotNow, registry, layout, zotFolder }
 
     /// A target of each make, and what keeps it alive.
     private func scene(_ kind: Kind) throws -> (PruneScene, AnyObject?) {
@@ -107,6 +107,13 @@ struct PruneTests {
             let server = try RegistryServer()
             return (try PruneScene(at: { _ in try registryTarget(server.url + "/spectro-content") }), server)
         case .layout: return (try PruneScene(at: { $0.layout }), nil)
+        case .zotFolder:
+            let place = TemporaryFolder()
+            let root = place.appending("zot")
+            try root.createDirectories()
+            return (
+                try PruneScene(at: { _ in ZotRootTarget(try ZotRoot(parsing: "\(root):spectro-content")) }), place
+            )
         }
     }
 
@@ -116,6 +123,7 @@ struct PruneTests {
         defer { withExtendedLifetime(server) {} }
         let shown = try made.run.show(made.target, again: "again", progress: Progress())
         #expect(shown.next.last == "again")
+        #expect(shown.text.contains("after its next start") == (kind == .zotFolder))
         #expect(try made.faults(1).filter { !$0.contains("pause") }.isEmpty)
         let report = try made.prune()
         #expect(report.failure == nil, "\(report.text)")

@@ -80,17 +80,19 @@ struct SiteFitTests {
     @Test func `capabilities are new, brought again, or there already`() throws {
         let release = madeRelease("palette-thirdparty", "4.7.3") { release in
             var facts = Release.BundleFacts()
-            facts.capabilities = ["backup", "sbom"]
+            facts.capabilities = ["backup-restore", "sbom-scan"]
             var content = Release.Content(
                 kind: "bundle", name: "x.zst", delivered: ["registry"], vendorSignature: .waived)
             content.bundle = facts
             release.contents = [content]
         }
-        let old = try receiptFile("palette-thirdparty", "4.7.0") { $0.facts.capabilities = ["backup", "conformance"] }
+        let old = try receiptFile("palette-thirdparty", "4.7.0") {
+            $0.facts.capabilities = ["backup-restore", "of-later"]
+        }
         let text = try fit(release, [old]).text
-        #expect(text.contains("  backup  brought again; there by palette-thirdparty 4.7.0"))
-        #expect(text.contains("  sbom  new at this site"))
-        #expect(text.contains("  conformance  there by palette-thirdparty 4.7.0, not in this release"))
+        #expect(text.contains("  backup and restore  brought again; there by palette-thirdparty 4.7.0"))
+        #expect(text.contains("  SBOM scanning  new at this site"))
+        #expect(text.contains("  of-later  there by palette-thirdparty 4.7.0, not in this release"))
         #expect(!text.contains("older receipts"))
         #expect(try fit(release, [old, receiptFile(product, "4.7.3")]).text.contains("older receipts"))
         #expect(try fit(madeRelease(product, "1"), []).text.isEmpty)
