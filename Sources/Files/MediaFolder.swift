@@ -8,7 +8,7 @@ package import SystemPackage
 package struct MediaFolder: Sendable, Hashable {
     package let path: FilePath
     /// Where each file is, by the name it is asked for; `nil`: under that name.
-    private let files: [String: String]?
+    package let files: [String: String]?
 
     package init(_ path: FilePath) { (self.path, files) = (path, nil) }
 
