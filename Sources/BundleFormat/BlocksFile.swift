@@ -48,8 +48,8 @@ package struct BlocksFile: BlockSource {
         guard header[8..<40].elementsEqual(release.bytes), header[40..<72].elementsEqual(digest.bytes) else {
             throw BlocksFileError.otherRelease
         }
-        let count = Int(header.word(at: 72))
-        guard (1...BlocksFile.blockLimit).contains(count), header.word(at: 76) == 0 else {
+        let count = Int(header.integer(at: 72, as: UInt32.self))
+        guard (1...BlocksFile.blockLimit).contains(count), header.integer(at: 76, as: UInt32.self) == 0 else {
             throw BlocksFileError.malformed("its count is \(count)")
         }
         let end = BlocksFile.headerLength + count * 8
@@ -63,7 +63,7 @@ package struct BlocksFile: BlockSource {
     private static func entries(_ table: [UInt8], _ index: BundleIndex) throws(BlocksFileError) -> [Entry] {
         var entries: [Entry] = []
         for place in stride(from: 0, to: table.count, by: 8) {
-            let entry = Entry(volume: Int(table.word(at: place)), block: Int(table.word(at: place + 4)))
+            let entry = Entry(volume: Int(table.integer(at: place, as: UInt32.self)), block: Int(table.integer(at: place + 4, as: UInt32.self)))
             guard index.volumes.indices.contains(entry.volume),
                 entry.block < Volume.blockCount(of: index.volumes[entry.volume].length)
             else { throw .malformed("it names block \(entry.block) of volume \(entry.volume + 1), which doesn't exist") }
@@ -111,12 +111,5 @@ package enum BlocksFileError: Error, Equatable, CustomStringConvertible {
         case .malformed(let why): "it is no file of blocks, or a damaged one: \(why)"
         case .otherRelease: "its blocks are of another release"
         }
-    }
-}
-
-extension [UInt8] {
-    /// The little-endian number of four bytes.
-    fileprivate func word(at offset: Int) -> UInt32 {
-        self[offset..<offset + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
 }

@@ -185,3 +185,13 @@ package struct FileStatus: Sendable, Hashable {
         (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
     }
 }
+
+extension FileStatus {
+    /// Whether the block device that the file is on has been taken away: what is left answers `EIO` as bad sectors do.
+    package var isDeviceGone: Bool {
+        let (major, minor) = (dray_major(device), dray_minor(device))
+        var status = stat()
+        guard major != 0, unsafe stat("/sys/dev/block", &status) == 0 else { return false }
+        return unsafe stat("/sys/dev/block/\(major):\(minor)", &status) != 0 && errno == ENOENT
+    }
+}
