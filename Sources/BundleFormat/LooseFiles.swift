@@ -2,7 +2,7 @@
 
 internal import Files
 internal import OCI
-package import SystemPackage
+internal import SystemPackage
 internal import Trust
 
 /// Files of any names among which bundles are looked for by content: single files, folders without a bundle's names, a drop folder.
@@ -72,7 +72,9 @@ struct LooseDraft {
     var bundle: LooseBundle {
         let release = targets.release
         let document = targets.files["release.json"]
-        let label = targets.deltas[release.version]?.first { entry in document.map { entry.value.isSame(as: $0) } ?? false }
+        let label = targets.deltas[release.version]?.first { entry in
+            entry.value.length == document?.length && entry.value.sha256 == document?.sha256
+        }
         let name = "\(release.product)-\(release.version)" + (label.map { "-delta-\($0.key)" } ?? "")
         let open = partial.filter { !complete.contains($0.name) }
         let there = complete.union(open.map(\.name))
@@ -150,8 +152,8 @@ struct LooseSearch {
         where !name.hasPrefix("releases/") && !name.hasPrefix("volumes/") {
             add(name, target, to: &draft)
         }
-        guard let release = draft.targets.files["release.json"], let sums = sums(naming: Digest(hashed: release.sha256))
-        else { return }
+        guard let release = draft.targets.files["release.json"] else { return }
+        let sums = sums(naming: Digest(hashed: release.sha256))
         var tried = 0
         for file in files where file.size <= UInt64(TrustLimits.signatureDigits / 2) && !used.contains(file) {
             tried += 1

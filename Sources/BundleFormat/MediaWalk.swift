@@ -98,8 +98,8 @@ struct MediaWalk {
 
     static func isBundle(_ folder: FilePath) throws(FileError) -> Bool {
         if try hasFolders(folder) { return true }
-        for name in ["release.json", "SHA256SUMS"] where try folder.appending(name).statusIfPresent(followingLinks: false) != nil {
-            return true
+        for name in ["release.json", "SHA256SUMS"] {
+            if try folder.appending(name).statusIfPresent(followingLinks: false) != nil { return true }
         }
         return false
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Files
+internal import Files
 internal import OCI
 internal import SystemPackage
-package import Trust
+internal import Trust
 
 /// The blocks of a volume that were found good in one file, as that file was then.
 struct RecordedFile: Sendable {

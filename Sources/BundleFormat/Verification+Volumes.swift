@@ -3,6 +3,7 @@
 internal import Files
 internal import OCI
 internal import SystemPackage
+internal import Trust
 
 /// The end of step 2: where the volumes are, under their own names and under others.
 extension Verification {

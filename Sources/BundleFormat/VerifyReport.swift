@@ -2,7 +2,6 @@
 
 package import Files
 package import OCI
-package import SystemPackage
 package import Trust
 
 /// What `verify` found: all volumes, and what their damage means for what the release delivers.

@@ -18,10 +18,9 @@ package struct FileSystemID: Sendable, Hashable, CustomStringConvertible {
             description = "uuid:\(known)"
             return
         }
-        var system = statfs()
-        guard unsafe statfs(path.string, &system) == 0 else { throw .last("examine", path) }
-        let words = (UInt64(UInt32(bitPattern: system.f_fsid.__val.0)), UInt64(UInt32(bitPattern: system.f_fsid.__val.1)))
-        description = "id:" + String(words.0 << 32 | words.1, radix: 16)
+        var system = statvfs()
+        guard unsafe statvfs(path.string, &system) == 0 else { throw .last("examine", path) }
+        description = "id:" + String(UInt64(system.f_fsid), radix: 16)
     }
 
     /// The name in `/dev/disk/by-uuid` that is a link to the device.
