@@ -2,8 +2,9 @@
 
 internal import Cryptography
 internal import Files
-package import OCI
+internal import OCI
 internal import Synchronization
+internal import SystemPackage
 
 /// What was read of loose files, kept as long as they don't change: looking again costs only what is new.
 package final class LooseContents: Sendable {

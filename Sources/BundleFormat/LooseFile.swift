@@ -12,6 +12,8 @@ package struct LooseFile: Sendable, Hashable {
     /// Where it is below the folder, parts separated by `/`.
     package let name: String
     package let status: FileStatus
+    /// Whether a person named it, and would miss it where nothing is made of it.
+    package var isGiven = false
 
     /// `nil` where there is nothing, or no regular file. Throws `FileError`.
     package init?(_ name: String, in folder: FilePath) throws(FileError) {

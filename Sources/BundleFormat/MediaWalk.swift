@@ -24,6 +24,7 @@ struct MediaWalk {
         guard try path.statusIfPresent()?.isDirectory == true else {
             let folder = path.removingLastComponent()
             add(path.lastComponent?.string ?? path.string, in: folder.isEmpty ? "." : folder)
+            for number in files.indices { files[number].isGiven = true }
             return
         }
         if try MediaWalk.isBundle(path) {
@@ -60,11 +61,11 @@ struct MediaWalk {
         }
     }
 
-    /// Takes the files of a folder and gives the folders in it; hidden names are nobody's.
+    /// Takes the files of a folder and gives the folders in it; hidden names are nobody's, labels are for people.
     @discardableResult
     private mutating func list(_ folder: FilePath) throws(FileError) -> [FilePath] {
         var below: [FilePath] = []
-        for name in try folder.entries() where !name.hasPrefix(".") {
+        for name in try folder.entries() where !name.hasPrefix(".") && !name.hasPrefix("MEDIUM") {
             names += 1
             guard names <= MediaWalk.nameLimit else {
                 note(.notRead(folder, "there are more than \(MediaWalk.nameLimit) names; give the bundle's folder itself"))
@@ -109,7 +110,8 @@ struct MediaWalk {
         for name in ["trust", "volumes", "copies"] {
             let place = folder.appending(name)
             guard try place.statusIfPresent(followingLinks: false)?.isDirectory == true else { continue }
-            if try name != "copies" || place.appending("SHA256SUMS").exists() { return true }
+            guard name == "copies" else { return true }
+            if try place.appending("SHA256SUMS").exists() { return true }
         }
         return false
     }

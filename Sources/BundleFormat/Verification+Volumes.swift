@@ -24,7 +24,7 @@ extension Verification {
         for (file, fault) in search.unreadable { files.note(.notRead(file.path, "\(fault.errno)")) }
         let others = unsigned.map(\.path).filter { !renamed.contains($0) }
         for path in others.prefix(Verification.findingLimit) { files.note(.unsignedName(path)) }
-        let strangers = loose.filter { !taken.contains($0.path) && !isBlocks($0, contents) }
+        let strangers = loose.filter { $0.isGiven && !taken.contains($0.path) && !isBlocks($0, contents) }
         for file in strangers.prefix(Verification.findingLimit) { files.note(.noVolume(file.path)) }
         for place in places where place.isMissing { files.note(.volumeMissing(place.volume.name)) }
         return places

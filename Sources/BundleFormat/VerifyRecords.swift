@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package import Files
+internal import Files
 internal import OCI
 internal import Synchronization
 package import SystemPackage
@@ -17,8 +17,6 @@ package final class VerifyRecords: Sendable {
         let since: UTCTime
     }
 
-    /// Bytes that may have been verified and not be recorded yet.
-    static let batch: UInt64 = 64 << 20
     /// The most bytes of the file; one that is longer begins anew.
     static let fileLimit = 64 << 20
 
@@ -51,17 +49,20 @@ package final class VerifyRecords: Sendable {
     private let log: Log
     private let lane = Lane("verify-records")
     private let now: UTCTime
+    private let batch: UInt64
 
     /// Opens the records at `path`, making them where there are none; nobody else may have them open. What is not whole, or too
-    /// much, is forgotten, and everything where `forgetting`. Throws `FileError`.
-    package init(_ path: FilePath, forgetting: Bool = false, now: UTCTime) throws {
+    /// much, is forgotten, and everything where `forgetting`. `batch`: bytes that may have been verified and not be recorded yet.
+    /// Throws `FileError`.
+    package init(_ path: FilePath, forgetting: Bool = false, now: UTCTime, batch: UInt64 = 64 << 20) throws {
         let (entries, isTidy) = try VerifyRecords.read(path, forgetting: forgetting)
         if !isTidy {
             let files = entries.values.sorted { ($0.place.volume, $0.place.path) < ($1.place.volume, $1.place.path) }
             try path.replaceContents(with: files.flatMap(\.line))
         }
         log = try Log(path)
-        (state, self.now) = (Mutex(State(entries: entries)), now)
+        state = Mutex(State(entries: entries))
+        (self.now, self.batch) = (now, batch)
     }
 
     private static func read(
@@ -137,7 +138,7 @@ package final class VerifyRecords: Sendable {
                 state.entries[place, default: entry].add(entry)
                 state.pending[place, default: entry].add(entry)
                 state.pendingBytes += UInt64(good.count) * UInt64(blockSize)
-                return state.pendingBytes >= VerifyRecords.batch
+                return state.pendingBytes >= batch
             }
             if isFull { write() }
         } catch {
