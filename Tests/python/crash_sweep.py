@@ -82,7 +82,7 @@ class Bench:
             os.remove(report)
         done = subprocess.run(self.scene.command(), env={**os.environ, **words}, capture_output=True, text=True, timeout=120, cwd=self.folder)
         told = open(report).read().split(" ", 5) if os.path.exists(report) else [0, 0, 0, 0, 0, "-"]
-        return {"code": done.returncode, "calls": int(told[1]), "bytes": int(told[3]), "hit": told[5].strip(), "errors": done.stderr}
+        return {"code": done.returncode, "calls": int(told[1]), "bytes": int(told[3]), "hit": told[5].strip(), "errors": done.stderr, "said": done.stderr + done.stdout}
 
     def resume(self, trial, tally, before):
         """What has a final name is whole now; then the same command, to the same end."""
@@ -118,8 +118,9 @@ class Bench:
             self.judge()
         else:
             allowed = (16,) if do == "ENOSPC" else (1, 13)
-            if run["code"] not in allowed or not run["errors"].startswith("error: "):
-                raise Trouble(f"{run['hit']}: exit {run['code']}, {run['errors'][:400]!r}")
+            # `verify` says on standard output what is damaged: that is its result
+            if run["code"] not in allowed or not run["errors" if run["code"] != 13 else "said"].strip():
+                raise Trouble(f"{run['hit']}: exit {run['code']}, {run['said'][:400]!r}")
         try:
             self.resume(at, tally, run["bytes"])
         except Trouble as trouble:
@@ -128,9 +129,9 @@ class Bench:
     def power(self, mode, points, seed, tally):
         """One run, logged; then for each point what a cut there may leave, and the same command on that."""
         self.fresh()
-        disk = power_cut.Disk(self.live)
+        disk, points = power_cut.Disk(self.live), set(points)
         log = os.path.join(self.folder, "log")
-        self.run(log=log)
+        run = self.run(log=log)
         for number, operation in enumerate(power_cut.operations(log), 1):
             disk.apply(operation)
             if number not in points:
@@ -144,6 +145,15 @@ class Bench:
                 self.resume(number, tally, 0)
             except Trouble as trouble:
                 yield number, f"after {operation[0]} {operation[1]}: {trouble}"
+        # The command has said that it is done: that holds, whatever goes next.
+        shutil.rmtree(self.live)
+        os.makedirs(self.live)
+        disk.materialize(self.live, mode, random.Random(f"{seed} {mode} end"))
+        tally["points"] += 1
+        try:
+            self.judge()
+        except (Trouble, OSError) as trouble:
+            yield "the end", f"was not durable when the command ended with {run['code']}: {trouble}"
 
 
 def audit(bench):
@@ -182,21 +192,40 @@ def chosen(count, sample, rng):
     return sorted({int(1 + (i + rng.random()) * count / sample) for i in range(sample)} & set(range(1, count + 1)))
 
 
+def planned(bench, options):
+    """The points of each fault: all, some of each, or a few of all together."""
+    rng = random.Random(f"{options.seed} {bench.scene.name}")
+    names = [n for n in [*FAULTS, *POWER] if not options.fault or n in options.fault]
+    counts = {n: bench.reads if n in FAULTS and FAULTS[n][2] else bench.calls for n in names}
+    if options.at:
+        return {n: [options.at] for n in names}
+    if not options.trials:
+        return {n: chosen(counts[n], options.sample, rng) for n in names if counts[n]}
+    names, plan = [n for n in names if counts[n]], collections.defaultdict(list)
+    rng.shuffle(names)
+    for number in range(options.trials):
+        name = names[number % len(names)]
+        plan[name].append(rng.randint(1, counts[name]))
+    return plan
+
+
+def trials(bench, name, points, options, tally):
+    """Carries out the points of one fault; gives what went wrong."""
+    if name in POWER:
+        yield from bench.power(POWER[name], points, options.seed, tally)
+        return
+    for at in points:
+        tally["points"] += 1
+        try:
+            bench.fault(name, at, tally)
+        except Trouble as trouble:
+            yield at, str(trouble)
+
+
 def sweep(bench, options, lines):
-    for name in [*FAULTS, *POWER]:
-        if options.fault and name not in options.fault:
-            continue
-        rng, tally, began, troubles = random.Random(f"{options.seed} {bench.scene.name} {name}"), collections.Counter(), time.time(), []
-        if name in POWER:
-            points = set(chosen(bench.calls, options.sample, rng))
-            troubles += bench.power(POWER[name], points, options.seed, tally)
-        else:
-            for at in [options.at] if options.at else chosen(bench.reads if FAULTS[name][2] else bench.calls, options.sample, rng):
-                tally["points"] += 1
-                try:
-                    bench.fault(name, at, tally)
-                except Trouble as trouble:
-                    troubles.append((at, str(trouble)))
+    for name, points in planned(bench, options).items():
+        tally, began = collections.Counter(), time.time()
+        troubles = list(trials(bench, name, points, options, tally))
         line = {"command": bench.scene.name, "fault": name, **{k: tally[k] for k in ("points", "resumes", "done all the same", "passed by")},
                 "wrong": len(troubles), "bytes twice": max(tally["twice"], 0), "seconds": round(time.time() - began)}
         lines.append(line)
@@ -213,6 +242,7 @@ def main():
     parser.add_argument("--scene", action="append")
     parser.add_argument("--fault", action="append")
     parser.add_argument("--sample", type=int, default=0, help="points of each line; all without it")
+    parser.add_argument("--trials", type=int, default=0, help="points of each command, of all faults together")
     parser.add_argument("--at", type=int, help="this point alone")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="scenes side by side")
