@@ -318,4 +318,42 @@ class LoadRegistry(AtSite):
         return {"links": sorted(links), "tags": tags, "wrong": wrong, "site": self.site_files()}
 
 
+class Toy(Scene):
+    """A tool of three lines, right or wrong in a known way: what shows that the sweep can tell them apart."""
+
+    name = "toy"
+    orders = {"sound": "new write sync name folder", "rename-first": "new write name sync folder", "in-place": "final write sync folder",
+              "no-folder-sync": "new write sync name"}
+    program = """
+import os, sys
+folder, data, fd = sys.argv[1], bytes(range(251)) * 80, None
+for step in sys.argv[2:]:
+    if step in ("new", "final"):
+        fd = os.open(folder + "/" + step, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    elif step == "write":
+        for start in range(0, len(data), 8192):
+            os.pwrite(fd, data[start:start + 8192], start)
+    elif step == "sync":
+        os.fsync(fd)
+    elif step == "name":
+        os.rename(folder + "/new", folder + "/final")
+    elif step == "folder":
+        os.fsync(os.open(folder, os.O_RDONLY))
+"""
+
+    def __init__(self, order, live):
+        super().__init__(None, live)
+        self.order = order
+
+    def command(self):
+        return [sys.executable, "-c", self.program, self.live, *self.orders[self.order].split()]
+
+    def whole(self):
+        place = self.at("final")
+        return [] if not os.path.exists(place) or open(place, "rb").read() == bytes(range(251)) * 80 else ["final isn't whole"]
+
+    def state(self):
+        return {"all": tree(self.live)}
+
+
 SCENES = [Pack, Extract, Verify, LoadLayout, LoadRegistry]

@@ -247,6 +247,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1, help="scenes side by side")
     parser.add_argument("--audit", action="store_true", help="hold the shim's counts against strace's, and do nothing else")
+    parser.add_argument("--broken", choices=crash_scenes.Toy.orders, help="a toy in place of Dray's commands: can the sweep tell?")
     parser.add_argument("--work", help="folder for it all; a temporary one without it")
     options = parser.parse_args()
     work = tempfile.mkdtemp(prefix="dray-crash-", dir=options.work)
@@ -255,8 +256,11 @@ def main():
         shim = os.path.join(work, "fault-shim.so")
         subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-Wno-nonnull-compare", "-shared", "-fPIC", "-o", shim, SHIM, "-lpthread"], check=True)
         os.makedirs(os.path.join(work, "ground"))
-        ground = crash_scenes.Ground(os.path.join(work, "ground"), os.path.abspath(options.tools))
-        todo = [s for s in crash_scenes.SCENES if not options.scene or s.name in options.scene]
+        if options.broken:
+            todo, ground, options.fault = [crash_scenes.Toy], options.broken, ["killed before the call", "killed in the call", *POWER]
+        else:
+            ground = crash_scenes.Ground(os.path.join(work, "ground"), os.path.abspath(options.tools))
+            todo = [s for s in crash_scenes.SCENES if not options.scene or s.name in options.scene]
         lock = threading.Lock()
 
         def work_off():
