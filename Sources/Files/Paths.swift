@@ -50,6 +50,16 @@ extension FilePath {
         guard unsafe unlink(string) == 0 || errno == ENOENT else { throw .last("remove", self) }
     }
 
+    /// Removes a file, so that it stays away after a power cut too; one that is not there is fine.
+    package func removeDurably() throws(FileError) {
+        if unsafe unlink(string) != 0 {
+            guard errno == ENOENT || errno == ENOTDIR else { throw .last("remove", self) }
+            return
+        }
+        let folder = removingLastComponent()
+        try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
+    }
+
     /// Renames, replacing a file that stands there; the caller syncs the folder.
     package func rename(to destination: FilePath) throws(FileError) {
         guard unsafe Glibc.rename(string, destination.string) == 0 else { throw .last("rename", self) }

@@ -87,16 +87,20 @@ struct HostileVolumeTests {
 
     private static func bytes(_ span: RawSpan) -> [UInt8] { unsafe span.withUnsafeBytes { unsafe Array($0) } }
 
+    private final class End: Sendable {
+        let hasCome = Atomic(false)
+    }
+
     @Test func `40: bytes that change while they are read are never given out`() throws {
         let scene = try Self.scene()
         let path = scene.path(Self.name)
         let bundle = try scene.verified()
-        let (isOver, changed) = (Atomic(false), noise(Self.content.count, seed: 99))
+        let (end, changed) = (End(), noise(Self.content.count, seed: 99))
         let writer = Lane("writer")
         writer.add {
             let file = try OpenFile.writing(path)
             var turn = 0
-            while !isOver.load(ordering: .relaxed) {
+            while !end.hasCome.load(ordering: .relaxed) {
                 // a stretch of another content, in the middle of a read for half of the time
                 let start = (turn * 700_001) % (Self.content.count - 300_000)
                 try file.write(Array(changed[start..<start + 300_000]), at: UInt64(start))
@@ -114,7 +118,7 @@ struct HostileVolumeTests {
                 refused += 1
             }
         }
-        isOver.store(true, ordering: .relaxed)
+        end.hasCome.store(true, ordering: .relaxed)
         try writer.wait()
         #expect(whole + refused == 60)
         #expect(try read(bundle) == Self.content)
@@ -122,7 +126,8 @@ struct HostileVolumeTests {
 
     @Test func `38: bytes after a volume's last frame are another length, and no part of it`() throws {
         let scene = try Self.scene()
-        try OpenFile.writing(scene.path(Self.name)).write([UInt8](repeating: 0, count: 4096), at: UInt64(Self.content.count))
+        try OpenFile.writing(scene.path(Self.name)).write(
+            [UInt8](repeating: 0, count: 4096), at: UInt64(Self.content.count))
         let report = try scene.verified().checkVolumes(threads: 1, progress: Progress())
         #expect(report.failure == .damaged && report.affectedNames.isEmpty == false || report.volumes[0].fault != nil)
         #expect(report.lines.contains { $0.contains("one.iso has \(Self.content.count + 4096) bytes") })
@@ -138,12 +143,15 @@ struct HostileVolumeTests {
         draft.object(bytes, [(whole, 0, bytes.count)])
         let wrong = draft.object([], [(short, 0, 1000)], digest: Digest(of: noise(1000, seed: 6)))
         draft.tables.objects[1].size = 1000
-        let bundle = try Scene(draft).verified()
+        let scene = try Scene(draft)
+        let bundle = try scene.verified()
         #expect(try bundle.reader().bytes(of: Digest(of: bytes), limit: 10_000) == bytes)
         #expect(throws: BundleError.self) { try bundle.reader().bytes(of: wrong, limit: 10_000) }
     }
 
-    @Test(arguments: ["A.iso", "a.ISO"]) func `49: names that are one name on a stick are refused`(_ twin: String) throws {
+    @Test(arguments: ["A.iso", "a.ISO"]) func `49: names that are one name on a stick are refused`(_ twin: String)
+        throws
+    {
         var draft = Draft()
         for (name, seed) in [("a.iso", UInt64(1)), (twin, 2)] {
             let bytes = noise(2000, seed: seed)

@@ -118,6 +118,8 @@ class Scene:
         """The names of the site's state, those of receipts counted as one each kind: they hold the time."""
         names = {os.path.relpath(os.path.join(p, n), self.at("site")) for p, _, f in os.walk(self.at("site")) for n in f}
         names = {n for n in names if not n.startswith("receipts/") or n.split("/")[1].startswith(".")}
+        # An upload that could be gone on with is a hint: the registry is asked. A ".new" of a fixed name is written over next time.
+        names = {n for n in names if not n.startswith("uploads/") and not (n.endswith(".new") and "receipts/" not in n)}
         receipts = os.listdir(self.at("site/receipts")) if os.path.isdir(self.at("site/receipts")) else []
         return sorted(names) + (["receipt"] if receipts else [])
 
