@@ -81,7 +81,7 @@ final class VerifiedBlocks {
             } catch let error as BundleError {
                 fault = error
             } catch let error as FileError {
-                fault = fault ?? error  // a medium that is gone; another one may have it
+                fault = error  // pulled, perhaps: another medium may have it
             }
         }
         let length = places.volume.bytes(ofBlock: block).count
