@@ -161,6 +161,11 @@ package struct FileStatus: Sendable, Equatable {
     /// Nanoseconds since 1970, of the last change of the data.
     package let modified: Int64
     package let linkCount: UInt64
+    package let isBlockDevice: Bool
+    /// The number that all files of its file system have.
+    package let fileSystem: DeviceNumber
+    /// Of a device: its own number.
+    package let device: DeviceNumber
 
     /// What stands at a path; `nil` leaves the reason in `errno`.
     init?(at path: String, followingLinks: Bool) {
@@ -176,5 +181,7 @@ package struct FileStatus: Sendable, Equatable {
         isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
         linkCount = UInt64(status.st_nlink)
+        isBlockDevice = status.st_mode & S_IFMT == S_IFBLK
+        (fileSystem, device) = (DeviceNumber(status.st_dev), DeviceNumber(status.st_rdev))
     }
 }
