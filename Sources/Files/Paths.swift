@@ -14,15 +14,27 @@ extension FilePath {
     /// Whether something is there.
     package func exists() throws(FileError) -> Bool { try statusIfPresent() != nil }
 
-    /// Makes this folder and those above it; one that is there is fine.
+    /// Makes this folder and those above it, their names durable; one that is there is fine.
     package func createDirectories() throws(FileError) {
-        if unsafe mkdir(string, 0o755) == 0 || errno == EEXIST { return }
+        if unsafe mkdir(string, 0o755) == 0 { return try syncName() }
+        if errno == EEXIST { return }
         guard errno == ENOENT, !removingLastComponent().isEmpty, removingLastComponent() != self else {
             throw .last("create the folder", self)
         }
         try removingLastComponent().createDirectories()
         guard unsafe mkdir(string, 0o755) == 0 || errno == EEXIST else {
             throw .last("create the folder", self)
+        }
+        try syncName()
+    }
+
+    /// Makes the name durable that this file or folder has in the folder above it.
+    package func syncName() throws(FileError) {
+        let folder = removingLastComponent()
+        do throws(FileError) {
+            try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
+        } catch  where error.errno == .permissionDenied {
+            // a folder that may be written to and not read can't be opened, and so not synced
         }
     }
 
@@ -86,12 +98,15 @@ extension FilePath {
         let folder = removingLastComponent()
         let staged = folder.appending(".\(lastComponent?.string ?? "file").new")
         try staged.removeFile()
-        do {
+        do throws(FileError) {
             let file = try OpenFile.creating(staged, mode: mode)
             try file.write(bytes, at: 0)
             try file.syncData()
+            try staged.rename(to: self)
+        } catch {
+            _ = unsafe unlink(staged.string)  // the error of the write is what counts
+            throw error
         }
-        try staged.rename(to: self)
         try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
     }
 }
