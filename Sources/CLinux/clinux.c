@@ -4,9 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 const int dray_o_direct = O_DIRECT;
@@ -54,3 +60,28 @@ int dray_open_beneath(int fd, const char *path) {
     if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return opened;
     return open_by_component(fd, path);
 }
+
+int dray_file_system(const char *path, uint64_t *type, uint64_t *block_size, int *is_read_only) {
+    struct statfs status;
+    if (statfs(path, &status) != 0) return -1;
+    *type = (uint32_t)status.f_type;
+    *block_size = (uint64_t)status.f_bsize;
+    *is_read_only = (status.f_flags & ST_RDONLY) != 0;
+    return 0;
+}
+
+uint32_t dray_device_major(uint64_t device) { return major(device); }
+uint32_t dray_device_minor(uint64_t device) { return minor(device); }
+
+int dray_device_size(int fd, uint64_t *size, uint32_t *sector) {
+    int logical = 0;
+    if (ioctl(fd, BLKGETSIZE64, size) != 0 || ioctl(fd, BLKSSZGET, &logical) != 0) return -1;
+    *sector = (uint32_t)logical;
+    return 0;
+}
+
+int dray_drop_device_cache(int fd) { return ioctl(fd, BLKFLSBUF, 0); }
+
+int dray_read_partitions_again(int fd) { return ioctl(fd, BLKRRPART, 0); }
+
+int dray_unmount(const char *path) { return umount2(path, UMOUNT_NOFOLLOW); }

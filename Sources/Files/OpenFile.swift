@@ -143,6 +143,9 @@ package struct OpenFile: ~Copyable, Sendable {
         _ = dray_start_writeback(descriptor.rawValue, Int64(offset), Int64(length))
     }
 
+    /// Lets the page cache forget the pages of the file that are written back: what is read next comes from the medium. Advice only.
+    package func dropCache() { _ = posix_fadvise(descriptor.rawValue, 0, 0, POSIX_FADV_DONTNEED) }
+
     /// Takes the exclusive advisory lock of this file until it closes; `false` if another process has it.
     package func lock() throws(FileError) -> Bool {
         if flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 { return true }
@@ -158,9 +161,16 @@ package struct FileStatus: Sendable, Equatable {
     package let isRegular: Bool
     package let isDirectory: Bool
     package let isSymbolicLink: Bool
+    /// Bytes that it takes on the medium: fewer than its size where it has holes.
+    package let allocated: UInt64
     /// Nanoseconds since 1970, of the last change of the data.
     package let modified: Int64
     package let linkCount: UInt64
+    package let isBlockDevice: Bool
+    /// The number that all files of its file system have.
+    package let fileSystem: DeviceNumber
+    /// Of a device: its own number.
+    package let device: DeviceNumber
 
     /// What stands at a path; `nil` leaves the reason in `errno`.
     init?(at path: String, followingLinks: Bool) {
@@ -171,10 +181,13 @@ package struct FileStatus: Sendable, Equatable {
 
     init(_ status: stat) {
         size = UInt64(status.st_size)
+        allocated = UInt64(status.st_blocks) << 9
         isRegular = status.st_mode & S_IFMT == S_IFREG
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
         isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
         linkCount = UInt64(status.st_nlink)
+        isBlockDevice = status.st_mode & S_IFMT == S_IFBLK
+        (fileSystem, device) = (DeviceNumber(status.st_dev), DeviceNumber(status.st_rdev))
     }
 }
