@@ -94,20 +94,22 @@ let package = Package(
         target(
             "Importing",
             [
-                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "Parity", "RegistryClient", "Palette",
                 systemPackage,
             ]),
         target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Parity",
+                "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "dray-import",
             dependencies: [
-                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
+                "CommandLineSupport", "Importing", "BundleFormat", "Parity", "Trust", "Cryptography", "Cage", "Files",
+                "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: settings),
         .executableTarget(

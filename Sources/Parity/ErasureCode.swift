@@ -67,7 +67,7 @@ package struct ErasureProduct: Sendable {
         precondition(range.count % ErasureProduct.grain == 0 && range.lowerBound >= 0 && number < sources)
         precondition(range.upperBound <= source.capacity && targets.count == self.targets && start >= 0)
         precondition(targets.allSatisfy { start + range.count <= $0.capacity })
-        let places = targets.map { target in
+        let places = unsafe targets.map { target in
             unsafe target.withMemory { unsafe $0.baseAddress?.assumingMemoryBound(to: UInt8.self) }
         }
         unsafe source.withMemory { memory in

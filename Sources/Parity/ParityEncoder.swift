@@ -24,17 +24,22 @@ package struct ParityEncoding: Sendable {
     private let layout: ParityLayout
     private let folder: FilePath
     /// What is lacking, group by group.
-    private let work: [(group: ParityGroup, lanes: [(lane: Int, path: FilePath)])]
+    private let work: [Work]
     private let existing: Int
 
-    /// Finds what is lacking in `folder`, the bundle's folder where its parity goes. `name`: what the files are called.
+    private struct Work {
+        let group: ParityGroup
+        let lanes: [(lane: Int, path: FilePath)]
+    }
+
+    /// Finds what the media lack, for `folder`, the bundle's folder that gets it. `name`: what the files are called.
     ///
     /// `amount`: `nil` takes that of the files that are there, or 10 %. Throws `ParityError.otherAmount` where there is
     /// parity of another amount, `.nothingToProtect`.
     package init(
         _ amount: ParityAmount?, of volumes: ParityVolumes, named name: String, in folder: FilePath
     ) throws {
-        let present = try ParitySet(ParityVolumes(volumes.index, volumes.binding, media: [MediaFolder(folder)]))
+        let present = try ParitySet(volumes)
         let wanted = ParityShape(amount ?? .percent(10), blockCounts: volumes.blockCounts)
         guard let wanted else { throw ParityError.nothingToProtect(name) }
         if let present, amount != nil, present.layout.shape != wanted {
@@ -43,22 +48,22 @@ package struct ParityEncoding: Sendable {
         let layout = present?.layout ?? ParityLayout(wanted, blockCounts: volumes.blockCounts)
         guard let layout else { throw ParityError.tooManyLanes(wanted.parity + ParityShape.usualLanes) }
         (self.volumes, self.layout, self.folder) = (volumes, layout, folder.appending("parity"))
-        work = layout.groups.compactMap { group in
+        work = layout.groups.compactMap { group -> Work? in
             let lacking = (0..<layout.shape.parity).filter { present?.lanes[group.number][$0].isEmpty ?? true }
             let files = lacking.map { lane in
-                (lane, folder.appending("parity/\(ParityEncoding.fileName(name, group: group.number, lane: lane))"))
+                (lane: lane, path: ParityEncoding.path(name, group: group.number, lane: lane, in: folder))
             }
-            return files.isEmpty ? nil : (group, files)
+            return files.isEmpty ? nil : Work(group: group, lanes: files)
         }
         existing = present?.files.count ?? 0
     }
 
-    /// The name of a parity file: groups and lanes count from 1.
-    package static func fileName(_ bundle: String, group: Int, lane: Int) -> String {
+    /// Where a parity file goes; groups and lanes count from 1 in its name.
+    static func path(_ bundle: String, group: Int, lane: Int, in folder: FilePath) -> FilePath {
         let digits = { (number: Int, width: Int) in
             String(repeating: "0", count: max(0, width - "\(number)".count)) + "\(number)"
         }
-        return "\(bundle).\(digits(group + 1, 3)).p\(digits(lane + 1, 2))"
+        return folder.appending("parity/\(bundle).\(digits(group + 1, 3)).p\(digits(lane + 1, 2))")
     }
 
     /// Bytes that `run` will write, those of an interrupted run included.
@@ -82,7 +87,8 @@ package struct ParityEncoding: Sendable {
         progress.begin(total: work.reduce(0) { $0 + $1.group.bytes(of: volumes.index) })
         let read = Atomic<UInt64>(0)
         var made: [FilePath] = []
-        for (group, lanes) in work {
+        for part in work {
+            let (group, lanes) = (part.group, part.lanes)
             let outputs = try lanes.map { lane, path in
                 try ParityOutput(path, layout, volumes.binding, group: group, lane: lane)
             }
@@ -100,8 +106,8 @@ package struct ParityEncoding: Sendable {
 
     private func checkSpace() throws {
         var present: UInt64 = 0
-        for (_, lanes) in work {
-            for (_, path) in lanes { present += try ParityOutput.staged(path).statusIfPresent()?.size ?? 0 }
+        for part in work {
+            for (_, path) in part.lanes { present += try ParityOutput.staged(path).statusIfPresent()?.size ?? 0 }
         }
         let (needed, free) = (bytesToWrite - min(present, bytesToWrite), try folder.freeSpace())
         guard free >= needed else { throw FileError("write", folder, .noSpace, missingBytes: needed - free) }
@@ -114,7 +120,8 @@ extension ParityGroup {
         lanes.reduce(0) { sum, lane in
             let volume = index.volumes[lane.volume]
             guard let last = lane.blocks.last else { return sum }
-            return sum + volume.bytes(ofBlock: last).upperBound - volume.bytes(ofBlock: lane.blocks.lowerBound).lowerBound
+            return sum + volume.bytes(ofBlock: last).upperBound
+                - volume.bytes(ofBlock: lane.blocks.lowerBound).lowerBound
         }
     }
 }
@@ -144,13 +151,22 @@ private final class GroupEncoding: Sendable {
         /// Written and not yet recorded.
         var pending: [(output: Int, stripe: Int)] = []
         var bytesRead = 0
+
+        mutating func takePending() -> [(output: Int, stripe: Int, digest: Digest)] {
+            defer { (pending, bytesRead) = ([], 0) }
+            return pending.compactMap { entry in
+                digests[entry.output][entry.stripe].map { (entry.output, entry.stripe, $0) }
+            }
+        }
     }
 
     /// What a thread works with.
     private final class Scratch: Sendable {
         let source = Buffer(capacity: blockSize)
         let targets: [Buffer]
-        init(targets: Int, blocks: Int) { self.targets = (0..<targets).map { _ in Buffer(capacity: blocks * blockSize) } }
+        init(targets: Int, blocks: Int) {
+            self.targets = (0..<targets).map { _ in Buffer(capacity: blocks * blockSize) }
+        }
     }
 
     init(
@@ -257,15 +273,6 @@ private final class GroupEncoding: Sendable {
         guard !pending.isEmpty else { return }
         for output in outputs { try output.sync() }
         for entry in pending { try outputs[entry.output].record(entry.digest, of: entry.stripe) }
-    }
-}
-
-extension GroupEncoding.State {
-    fileprivate mutating func takePending() -> [(output: Int, stripe: Int, digest: Digest)] {
-        defer { (pending, bytesRead) = ([], 0) }
-        return pending.compactMap { entry in
-            digests[entry.output][entry.stripe].map { (entry.output, entry.stripe, $0) }
-        }
     }
 }
 

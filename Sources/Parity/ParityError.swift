@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import BundleFormat
 package import Files
 package import SystemPackage
 
@@ -11,8 +12,10 @@ package enum ParityError: Error, Equatable {
     case otherAmount(FilePath, existing: String)
     /// The bundle has no volumes with bytes.
     case nothingToProtect(String)
-    /// Repair without any parity, while blocks are lost.
+    /// More lanes than the code has.
     case tooManyLanes(Int)
+    /// A parity file whose blocks have the digests of its header, and not those of the volumes: it was made out of others.
+    case wrongFile(FilePath)
 }
 
 extension ParityError: ClassifiedError {
@@ -21,6 +24,7 @@ extension ParityError: ClassifiedError {
         case .alreadyRunning: .failed
         case .otherAmount: .refused
         case .nothingToProtect, .tooManyLanes: .usage
+        case .wrongFile: .damaged
         }
     }
 
@@ -29,8 +33,10 @@ extension ParityError: ClassifiedError {
         case .alreadyRunning(let path):
             "another dray is at work with \(path); wait for it to end, then run the same command again"
         case .otherAmount(let path, let existing):
-            "\(path) holds parity of another amount: \(existing); leave --parity out to complete that, or remove the folder first"
+            "\(path.printable) holds parity of another amount: \(existing); leave --parity out to complete that, or remove the folder first"
         case .nothingToProtect(let name): "\(name) has no volumes with bytes; there is nothing to protect"
+        case .wrongFile(let path):
+            "\(path.printable) is no parity of these volumes, whatever its header says; remove it, then run the same command again"
         case .tooManyLanes(let count): "that makes \(count) lanes; a group has at most 255, take less parity"
         }
     }

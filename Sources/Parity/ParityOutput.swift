@@ -51,12 +51,14 @@ final class ParityOutput: Sendable {
         let buffer = Buffer(capacity: blockSize)
         return try (0..<group.stripes).map { stripe -> Digest? in
             let start = stripe * Digest.byteCount
-            guard let digest = Digest(bytes: table[start..<start + Digest.byteCount]), digest != ParityOutput.zero else {
+            guard let digest = Digest(bytes: table[start..<start + Digest.byteCount]), digest != ParityOutput.zero
+            else {
                 return nil
             }
             try Interruption.check()
             try file.read(into: buffer, at: offset(of: stripe), length: blockSize)
-            return buffer.count == blockSize && buffer.withBytes({ Digest(of: $0) }) == digest ? digest : nil
+            let found = buffer.withBytes { Digest(of: $0) }
+            return buffer.count == blockSize && found == digest ? digest : nil
         }
     }
 

@@ -19,7 +19,7 @@ package struct ParityFile: Sendable {
     /// Stripes whose block is known to be damaged.
     package internal(set) var badStripes: Set<Int> = []
 
-    package var path: FilePath { folder.path.appending(name) }
+    package var path: FilePath { folder.path(of: name) }
 
     /// Where a parity block stands.
     func offset(of stripe: Int) -> UInt64 { UInt64(headerLength) + UInt64(stripe) * UInt64(blockSize) }
@@ -143,11 +143,9 @@ extension ParityFile {
 }
 
 extension MediaFolder {
-    /// The names below `parity/`, those of unfinished work left out; none where there is no such folder.
+    /// The names below `parity/`, those of unfinished work left out.
     func parityNames() throws(FileError) -> [String] {
-        let folder = path.appending("parity")
-        guard try folder.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }
-        return try folder.entries().filter { !$0.hasPrefix(".") }.map { "parity/\($0)" }
+        try names(below: "parity").filter { !$0.hasPrefix("parity/.") }
     }
 }
 
@@ -179,7 +177,7 @@ private struct ParitySearch {
     }
 
     mutating func look(at name: String, in folder: MediaFolder) throws(FileError) {
-        let path = folder.path.appending(name)
+        let path = folder.path(of: name)
         do throws(FileError) {
             let file = try folder.open(name)
             let size = try file.status().size

@@ -6,7 +6,7 @@ internal import OCI
 
 /// Computes lost blocks of stripes from what is left of them. One thread; memory is two blocks for each lost one of a stripe,
 /// and two more.
-final class StripeDecoder {
+final class StripeDecoder: @unchecked Sendable {  // one thread at a time has it: its owner keeps it in a locked list
     /// What came of a stripe.
     enum Result {
         /// The blocks of the lanes that were asked for, by lane: the first bytes of each buffer, valid until the next call.

@@ -11,10 +11,16 @@ package struct ParityVolumes: Sendable {
     package let index: BundleIndex
     package let binding: ParityBinding
     package let media: [MediaFolder]
+    /// Where blocks may be found beside the media; never parity itself.
+    package let sources: [any BlockSource]
+    /// Whether blocks of a volume that a stopped repair has begun count too.
+    var usesStaged = false
 
     /// `index` must be verified, or known to be judged by the medium's own root alone.
-    package init(_ index: BundleIndex, _ binding: ParityBinding, media: [MediaFolder]) {
-        (self.index, self.binding, self.media) = (index, binding, media)
+    package init(
+        _ index: BundleIndex, _ binding: ParityBinding, media: [MediaFolder], sources: [any BlockSource] = []
+    ) {
+        (self.index, self.binding, self.media, self.sources) = (index, binding, media, sources)
     }
 
     /// Blocks of each volume.
@@ -43,9 +49,9 @@ final class VolumeReader {
         let range = volume.bytes(ofBlock: block)
         let digest = volumes.index.blockDigest(volume: number, block: block)
         var fault: BundleError?
-        for medium in volumes.media {
+        for place in places(of: volume.name) {
             do throws(FileError) {
-                let file = try medium.open("volumes/\(volume.name)")
+                let file = try place.medium.open(place.name)
                 try file.read(into: buffer, at: range.lowerBound, length: range.count)
                 guard buffer.count == range.count, hash(buffer) == digest else {
                     fault = fault ?? .blockDamaged(file.path, block: block, bytes: range)
@@ -59,7 +65,20 @@ final class VolumeReader {
                 fault = fault ?? .blockDamaged(error.path, block: block, bytes: range)
             }
         }
+        for source in volumes.sources where source.has(block, of: number) {
+            buffer.count = 0
+            guard try source.read(block, of: number, into: buffer, at: 0) else { continue }
+            buffer.count = range.count
+            guard hash(buffer) == digest else { continue }
+            buffer.appendZeros(VolumeReader.paddedLength(range.count) - range.count)
+            return range.count
+        }
         throw fault ?? .volumeMissing(volume.name)
+    }
+
+    private func places(of volume: String) -> [(medium: MediaFolder, name: String)] {
+        let named = volumes.media.map { ($0, "volumes/\(volume)") }
+        return volumes.usesStaged ? named + volumes.media.map { ($0, VolumeCopy.stagedName(volume)) } : named
     }
 
     /// The SHA-256 of what a buffer holds.

@@ -43,6 +43,7 @@ struct ExtractCommand: Command {
     @Option(
         help: ArgumentHelp("The file to write, or the folder it goes into.", valueName: "file"), completion: .file())
     var to: String
+    @OptionGroup var healing: HealingOptions
     @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(
         help: ArgumentHelp(
@@ -64,7 +65,7 @@ struct ExtractCommand: Command {
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
-        let bundle = try media.verified()
+        let bundle = try media.verified(repair: healing.repair)
         let sources = try places.given(media).sources(
             for: bundle, target: target(), state: state.site, now: .now)
         var report = try extract(bundle, sources, progress)

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ErasureCodeTests {
     /// The coefficients of 10 and 3 lanes: files that were made with them must be read for ever.
     static let golden: [[UInt8]] = [
-        [0xDD, 0x9D, 0x98, 0x3D, 0xD2, 0x02, 0x8E, 0x2F, 0x03, 0xA7],
+        [0xDD, 0x9D, 0x98, 0x3D, 0xD2, 0x02, 0x8E, 0x2F, 0x03, 0xA7]
     ]
 
     @Test func `no coefficient ever changes`() {
@@ -22,7 +22,8 @@ import Testing
         let code = ErasureCode(data: data, parity: parity)
         for row in 0..<parity {
             for column in 0..<data {
-                let product = GF.multiply(code.coefficient(parity: row, data: column), UInt8(data + row) ^ UInt8(column))
+                let product = Field.multiply(
+                    code.coefficient(parity: row, data: column), UInt8(data + row) ^ UInt8(column))
                 #expect(product == 1, "row \(row), column \(column)")
             }
         }
@@ -34,7 +35,7 @@ import Testing
         for row in 0..<2 {
             for byte in 0..<Lanes.length {
                 let sum = (0..<5).reduce(UInt8(0)) { sum, lane in
-                    sum ^ GF.multiply(code.coefficient(parity: row, data: lane), lanes.data[lane].bytes[byte])
+                    sum ^ Field.multiply(code.coefficient(parity: row, data: lane), lanes.data[lane].bytes[byte])
                 }
                 #expect(lanes.parity[row].bytes[byte] == sum)
             }
@@ -107,17 +108,4 @@ extension Buffer {
     }
 
     fileprivate var bytes: [UInt8] { withBytes { unsafe $0.withUnsafeBytes { unsafe Array($0) } } }
-}
-
-/// The field, written another way than ISA-L's tables: x^8 + x^4 + x^3 + x^2 + 1.
-private enum GF {
-    static func multiply(_ one: UInt8, _ other: UInt8) -> UInt8 {
-        var (product, one, other) = (UInt8(0), one, other)
-        while other > 0 {
-            if other & 1 == 1 { product ^= one }
-            one = one & 0x80 == 0 ? one << 1 : one << 1 ^ 0x1D
-            other >>= 1
-        }
-        return product
-    }
 }

@@ -40,7 +40,9 @@ struct Fixture {
             guard !bytes.isEmpty else { continue }
             tables.parts.append(Part(frame: UInt32(number), offset: 0, length: UInt64(bytes.count)))
             tables.chunks.append(
-                Chunk(digest: digest, length: UInt64(bytes.count), firstPart: UInt32(tables.parts.count - 1), partCount: 1))
+                Chunk(
+                    digest: digest, length: UInt64(bytes.count), firstPart: UInt32(tables.parts.count - 1), partCount: 1
+                ))
             tables.objects.append(
                 Object(
                     digest: digest, size: UInt64(bytes.count), firstSegment: UInt32(tables.segments.count),
@@ -97,5 +99,35 @@ struct Random: RandomNumberGenerator {
     mutating func bytes(_ count: Int) -> [UInt8] {
         let words = (0..<(count + 7) / 8).map { _ in next() }
         return Array(unsafe words.withUnsafeBytes { unsafe Array($0) }.prefix(count))
+    }
+}
+
+extension Fixture {
+    /// Repairs the volumes on these media as `Repair` does, small files left out.
+    func repair(_ media: [FilePath]? = nil, dryRun: Bool = false) throws -> RepairWork.Outcome {
+        var volumes = volumes(media)
+        volumes.usesStaged = true
+        let progress = Progress()
+        let copies = try VolumeScan(volumes).run(threads: Fixture.threads, progress: progress)
+        let set = try ParitySet(volumes)?.checked(threads: Fixture.threads, progress: progress)
+        let work = try RepairWork(volumes, copies, set, dryRun: dryRun)
+        try work.checkSpace()
+        let outcome = try work.run(threads: Fixture.threads, progress: progress)
+        if let set, !dryRun, outcome.lost.isEmpty {
+            _ = try ParityRepair(set, volumes).run(threads: Fixture.threads, progress)
+        }
+        return outcome
+    }
+
+    /// Everything below the bundle's folder, by name.
+    func snapshot() throws -> [String: [UInt8]] {
+        var files: [String: [UInt8]] = [:]
+        for folder in ["volumes", "parity"] {
+            guard try self.folder.appending(folder).exists() else { continue }
+            for name in try self.folder.appending(folder).entries() {
+                files["\(folder)/\(name)"] = try bytes(self.folder.appending("\(folder)/\(name)"))
+            }
+        }
+        return files
     }
 }

@@ -21,7 +21,8 @@ import Testing
             var seen = counts.map { [Bool](repeating: false, count: $0) }
             for group in layout.groups {
                 #expect(group.lanes.count + shape.parity <= ErasureCode.laneLimit)
-                #expect(group.stripes <= ParityLayout.bandLimit && group.stripes == group.lanes.map(\.blocks.count).max())
+                #expect(
+                    group.stripes <= ParityLayout.bandLimit && group.stripes == group.lanes.map(\.blocks.count).max())
                 for (number, lane) in group.lanes.enumerated() {
                     for (stripe, block) in lane.blocks.enumerated() {
                         #expect(!seen[lane.volume][block])
@@ -79,7 +80,8 @@ import Testing
             ParityShape(runLength: 41, laneSets: 1, parity: 1), ParityShape(runLength: .max, laneSets: 1, parity: 1),
             ParityShape(runLength: 40, laneSets: 0, parity: 1), ParityShape(runLength: 40, laneSets: 4, parity: 1),
             ParityShape(runLength: 40, laneSets: 1, parity: 0), ParityShape(runLength: 40, laneSets: 1, parity: 33),
-            ParityShape(runLength: 40, laneSets: .max, parity: 1), ParityShape(runLength: 40, laneSets: 1, parity: .max),
+            ParityShape(runLength: 40, laneSets: .max, parity: 1),
+            ParityShape(runLength: 40, laneSets: 1, parity: .max),
         ] {
             #expect(ParityLayout(shape, blockCounts: counts) == nil, "\(shape)")
         }
@@ -96,7 +98,8 @@ import Testing
             #expect(ParityAmount(parsing: text) == amount)
             #expect(amount.description == text)
         }
-        for text in ["", "0", "33", "0%", "101%", "%", "2.5", "-1", "+1", "1 %", "10%%", "٣", "9999999999999999999999"] {
+        for text in ["", "0", "33", "0%", "101%", "%", "2.5", "-1", "+1", "1 %", "10%%", "٣", "9999999999999999999999"]
+        {
             #expect(ParityAmount(parsing: text) == nil, "\(text)")
         }
     }
