@@ -57,6 +57,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CGear", cSettings: [.unsafeFlags(["-O2"])]),
 
@@ -71,6 +72,9 @@ let package = Package(
         target(
             "BundleFormat",
             ["OCI", "Files", "Cryptography", "Compression", "Cage", "Trust", systemPackage]),
+        target(
+            "Parity",
+            ["OCI", "Files", "Cryptography", "CISAL", "Trust", "BundleFormat", systemPackage]),
         target("RegistryClient", ["OCI", "CCurl"]),
         target("Palette", ["OCI"]),
         target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
@@ -90,20 +94,22 @@ let package = Package(
         target(
             "Importing",
             [
-                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "Parity", "RegistryClient", "Palette",
                 systemPackage,
             ]),
         target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Parity",
+                "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "dray-import",
             dependencies: [
-                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
+                "CommandLineSupport", "Importing", "BundleFormat", "Parity", "Trust", "Cryptography", "Cage", "Files",
+                "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
@@ -129,6 +135,7 @@ let package = Package(
                 "cage-probe",
                 "dray-import", systemPackage,
             ]),
+        tests(of: "Parity", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),

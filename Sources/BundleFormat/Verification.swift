@@ -24,6 +24,9 @@ extension UnverifiedBundle {
         var verification = Verification(metadata: metadata, files: files)
         var bundle = try verification.bundle(name: name)
         bundle.decoders = decoders
+        for make in sourceMakers {
+            if let source = try make(bundle) { bundle.blockSources.append(source) }
+        }
         return bundle
     }
 

@@ -159,7 +159,7 @@ private struct Damage {
 
 extension VerifiedBundle {
     /// The names of references and files that need one of these objects; a manifest that can't be read does.
-    fileprivate func names(needing objects: Set<Digest>) throws -> [String] {
+    func names(needing objects: Set<Digest>) throws -> [String] {
         let reader = reader()
         var names = release.files.filter {
             objects.contains($0.digest) || $0.signature.map { objects.contains($0.digest) } ?? false
