@@ -50,6 +50,7 @@ final class VolumeReader {
         let range = volume.bytes(ofBlock: block)
         let digest = volumes.index.blockDigest(volume: number, block: block)
         var fault: BundleError?
+        var gone: FileError?
         for place in places(of: volume.name) {
             do throws(FileError) {
                 let file = try place.medium.open(place.name)
@@ -62,6 +63,10 @@ final class VolumeReader {
                 return range.count
             } catch {
                 if error.isMissing { continue }
+                if error.isMediumGone {
+                    gone = error  // another medium may have it
+                    continue
+                }
                 guard error.isAboutContent else { throw error }
                 fault = fault ?? .blockDamaged(error.path, block: block, bytes: range)
             }
@@ -74,6 +79,7 @@ final class VolumeReader {
             buffer.appendZeros(VolumeReader.paddedLength(range.count) - range.count)
             return range.count
         }
+        if let gone { throw gone }
         throw fault ?? .volumeMissing(volume.name)
     }
 
@@ -119,6 +125,6 @@ extension FileError {
     /// Whether it says that this file can't be read as it should be (a bad sector, a link or a folder in its place), rather
     /// than that the medium is gone.
     var isAboutContent: Bool {
-        [.ioError, .invalidArgument, .tooManySymbolicLinkLevels, .isDirectory, .noSuchAddressOrDevice].contains(errno)
+        [.ioError, .invalidArgument, .tooManySymbolicLinkLevels, .isDirectory].contains(errno)
     }
 }
