@@ -106,6 +106,9 @@ final class StripeDecoder: @unchecked Sendable {  // one thread at a time has it
             } catch let error as BundleError where error.failure == .damaged || error.failure == .incomplete {
                 lost.insert(lane)
                 isComplete = false
+            } catch let error as FileError where error.isMediumGone {
+                lost.insert(lane)
+                isComplete = false
             }
             if isComplete {
                 encoding.add(lane, source, 0..<source.count, to: Array(remainders[..<rows.count]), at: 0)

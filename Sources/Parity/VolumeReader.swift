@@ -31,6 +31,7 @@ package struct ParityVolumes: Sendable {
 final class VolumeReader {
     private let volumes: ParityVolumes
     private let hasher = Hasher()
+    private static let pieceSize = 256 << 10
 
     init(_ volumes: ParityVolumes) { self.volumes = volumes }
 
@@ -49,11 +50,12 @@ final class VolumeReader {
         let range = volume.bytes(ofBlock: block)
         let digest = volumes.index.blockDigest(volume: number, block: block)
         var fault: BundleError?
+        var gone: FileError?
         for place in places(of: volume.name) {
             do throws(FileError) {
                 let file = try place.medium.open(place.name)
-                try file.read(into: buffer, at: range.lowerBound, length: range.count)
-                guard buffer.count == range.count, hash(buffer) == digest else {
+                let isWhole = try read(range, of: file, into: buffer)
+                guard Digest(hashed: hasher.finish()) == digest, isWhole else {
                     fault = fault ?? .blockDamaged(file.path, block: block, bytes: range)
                     continue
                 }
@@ -61,6 +63,10 @@ final class VolumeReader {
                 return range.count
             } catch {
                 if error.isMissing { continue }
+                if error.isMediumGone {
+                    gone = error  // another medium may have it
+                    continue
+                }
                 guard error.isAboutContent else { throw error }
                 fault = fault ?? .blockDamaged(error.path, block: block, bytes: range)
             }
@@ -73,7 +79,28 @@ final class VolumeReader {
             buffer.appendZeros(VolumeReader.paddedLength(range.count) - range.count)
             return range.count
         }
+        if let gone { throw gone }
         throw fault ?? .volumeMissing(volume.name)
+    }
+
+    /// Reads piece by piece and hashes each while it is in the processor's cache; `false` where the file ends before.
+    private func read(
+        _ range: Range<UInt64>, of file: borrowing OpenFile, into buffer: Buffer
+    ) throws(FileError) -> Bool {
+        buffer.count = 0
+        while buffer.count < range.count {
+            let start = buffer.count
+            let length = min(range.count - start, VolumeReader.pieceSize)
+            do throws(FileError) {
+                try file.read(into: buffer, from: start, at: range.lowerBound + UInt64(start), length: length)
+            } catch {
+                _ = hasher.finish()
+                throw error
+            }
+            buffer.withBytes(start..<buffer.count) { hasher.update($0) }
+            guard buffer.count == start + length else { return false }
+        }
+        return true
     }
 
     private func places(of volume: String) -> [(medium: MediaFolder, name: String)] {
@@ -98,6 +125,6 @@ extension FileError {
     /// Whether it says that this file can't be read as it should be (a bad sector, a link or a folder in its place), rather
     /// than that the medium is gone.
     var isAboutContent: Bool {
-        [.ioError, .invalidArgument, .tooManySymbolicLinkLevels, .isDirectory, .noSuchAddressOrDevice].contains(errno)
+        [.ioError, .invalidArgument, .tooManySymbolicLinkLevels, .isDirectory].contains(errno)
     }
 }

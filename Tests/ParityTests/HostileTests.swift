@@ -31,14 +31,15 @@ import Testing
 
     @Test func `each field that says something else is refused`() throws {
         let (fixture, file, bytes, length) = try made()
-        let fields = [
+        let fields: [(Int, Int)] = [
             (0, 8), (8, 4), (12, 4), (16, 4), (20, 4), (24, 4), (28, 4), (32, 8), (40, 4), (44, 4), (48, 32), (80, 32),
         ]
-        let lanes = (0..<5).flatMap { lane in [(112 + 16 * lane, 4), (116 + 16 * lane, 4), (120 + 16 * lane, 8)] }
-        for (offset, size) in fields + lanes + [(length - 36, 4), (length - 37, 1)] {
-            let values = [UInt64(0), 1, 2, 255, 256, 4096, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, 1 << 63, .max]
+        var all = fields + [(length - 36, 4), (length - 37, 1)]
+        for lane in stride(from: 112, to: 112 + 16 * 5, by: 16) { all += [(lane, 4), (lane + 4, 4), (lane + 8, 8)] }
+        for (offset, size) in all {
+            let values: [UInt64] = [0, 1, 2, 255, 256, 4096, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, 1 << 63, .max]
             for value in values {
-                let new = (0..<size).map { UInt8(truncatingIfNeeded: $0 < 8 ? value >> UInt64(8 * $0) : value) }
+                let new = (0..<size).map { place -> UInt8 in UInt8(truncatingIfNeeded: value >> UInt64(8 * (place % 8))) }
                 guard new != Array(bytes[offset..<offset + size]) else { continue }
                 let edited = rehashed(bytes, length) { $0.replaceSubrange(offset..<offset + size, with: new) }
                 try OpenFile.writing(file).write(edited, at: 0)

@@ -182,7 +182,7 @@ let isSweep = unsafe getenv("DRAY_SWEEP") != nil
         #expect(try fixture.bytes(fixture.path(2)) == before["volumes/v02"])
     }
 
-    @Test func `a link in the place of a volume is left alone`() throws {
+    @Test func `nothing is written through a link in the place of a volume`() throws {
         let fixture = try Fixture(lengths: RepairTests.ten)
         try fixture.encode(.lanes(1))
         let secret = fixture.place.appending("secret")
@@ -191,6 +191,8 @@ let isSweep = unsafe getenv("DRAY_SWEEP") != nil
         #expect(try run(["ln", "-s", secret.string, fixture.path(3).string]).status == 0)
         let outcome = try fixture.repair()
         #expect(try fixture.bytes(secret) == Array("mine".utf8))
-        #expect(outcome.repaired.isEmpty)
+        #expect(outcome.repaired.isEmpty && outcome.rebuilt == [fixture.path(3)])
+        #expect(try fixture.path(3).statusIfPresent(followingLinks: false)?.isRegular == true)
+        #expect(try fixture.bytes(fixture.path(3)) == fixture.contents[3])
     }
 }
