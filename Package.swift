@@ -57,6 +57,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CGear", cSettings: [.unsafeFlags(["-O2"])]),
 
@@ -88,6 +89,11 @@ let package = Package(
                 .embedInCode("Resources/rescue.py"),
             ]),
         target(
+            "Copying",
+            [
+                "OCI", "Files", "Cryptography", "Splitting", "Trust", "BundleFormat", "CQREncode", systemPackage,
+            ]),
+        target(
             "Importing",
             [
                 "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
@@ -97,7 +103,8 @@ let package = Package(
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Copying", "Importing", "PaletteSources", "BundleFormat",
+                "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
@@ -150,6 +157,12 @@ let package = Package(
             name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
+        tests(
+            of: "Copying",
+            [
+                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "Splitting", "Trust", "dray", "dray-import",
+                systemPackage,
+            ]),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(

@@ -5,8 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 const int dray_o_direct = O_DIRECT;
@@ -53,4 +58,35 @@ int dray_open_beneath(int fd, const char *path) {
     int opened = (int)syscall(SYS_openat2, fd, path, &how, sizeof how);
     if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return opened;
     return open_by_component(fd, path);
+}
+
+// proc(5), mountinfo: "36 35 98:0 /root /mount options [optional fields] - type source options"
+static void type_of_device(dev_t device, char *type, uint64_t size) {
+    FILE *table = fopen("/proc/self/mountinfo", "re");
+    if (!table) return;
+    char *line = NULL;
+    size_t room = 0;
+    while (getline(&line, &room, table) > 0) {
+        unsigned first = 0, second = 0;
+        if (sscanf(line, "%*s %*s %u:%u", &first, &second) != 2 || makedev(first, second) != device) continue;
+        const char *mark = strstr(line, " - ");
+        if (!mark) continue;
+        size_t length = strcspn(mark + 3, " \n");
+        if (length >= size) length = size - 1;
+        memcpy(type, mark + 3, length);
+        type[length] = 0;
+        break;
+    }
+    free(line);
+    fclose(table);
+}
+
+int dray_file_system(const char *path, uint64_t *magic, char *type, uint64_t size) {
+    struct statfs system;
+    struct stat status;
+    if (size == 0 || statfs(path, &system) < 0 || stat(path, &status) < 0) return -1;
+    *magic = (uint64_t)(unsigned long)system.f_type & 0xffffffff;
+    type[0] = 0;
+    type_of_device(status.st_dev, type, size);
+    return 0;
 }

@@ -23,3 +23,7 @@ int dray_argument_count(void);
 const char *dray_argument(int index);
 /// The path that the kernel started the program by, relative to the folder of then; NULL where it does not tell.
 const char *dray_started_as(void);
+
+/// What the file system of an open path's place is: its magic number (statfs) and the type that the mount table names, cut
+/// to `size` bytes with the NUL; empty where the table has none. 0 or -1.
+int dray_file_system(const char *path, uint64_t *magic, char *type, uint64_t size);
