@@ -80,6 +80,8 @@ final class VerifiedBlocks {
                 }
             } catch let error as BundleError {
                 fault = error
+            } catch let error as FileError {
+                fault = error  // pulled, perhaps: another medium may have it
             }
         }
         let length = places.volume.bytes(ofBlock: block).count
