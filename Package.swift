@@ -64,6 +64,7 @@ let package = Package(
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CGear", cSettings: [.unsafeFlags(["-O2"])]),
 
@@ -98,6 +99,11 @@ let package = Package(
                 .embedInCode("Resources/rescue.py"),
             ]),
         target(
+            "Copying",
+            [
+                "OCI", "Files", "Cryptography", "Splitting", "Trust", "BundleFormat", "CQREncode", systemPackage,
+            ]),
+        target(
             "Importing",
             [
                 "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "Parity", "RegistryClient", "Palette",
@@ -107,8 +113,8 @@ let package = Package(
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Parity",
-                "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Copying", "Importing", "PaletteSources", "BundleFormat",
+                "Parity", "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
             ], swiftSettings: shippedSettings),
         .executableTarget(
@@ -163,6 +169,12 @@ let package = Package(
             name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
+        tests(
+            of: "Copying",
+            [
+                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "Splitting", "Trust", "dray", "dray-import",
+                systemPackage,
+            ]),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(

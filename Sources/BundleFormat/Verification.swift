@@ -61,6 +61,13 @@ extension UnverifiedBundle {
     }
 }
 
+/// `SHA256SUMS`, verified, and what it says of every file, itself and its signature included.
+private struct SignedSums {
+    let lines: SumsFile
+    let signer: KeyID
+    let digests: [String: Digest]
+}
+
 /// Step 2 of the verification: what the targets list, each fault noted and the next file checked all the same.
 private struct Verification {
     let metadata: TrustedMetadata
@@ -88,9 +95,11 @@ private struct Verification {
         guard let release, let index, let sums else { throw BundleError.fileMissing(files.path("release.json")) }
         var volumes: [VolumePlaces] = []
         for volume in index.volumes { volumes.append(try VolumePlaces(volume, files: &files)) }
-        return VerifiedBundle(
+        var bundle = VerifiedBundle(
             name: name, release: release, index: index, metadata: metadata, sumsSigner: sums.signer,
             findings: files.findings, volumes: volumes)
+        bundle.digests = sums.digests
+        return bundle
     }
 
     mutating func description() throws -> BundleDescription {
@@ -179,7 +188,7 @@ private struct Verification {
 
     // MARK: SHA256SUMS
 
-    private mutating func sums() throws -> (lines: SumsFile, signer: KeyID) {
+    private mutating func sums() throws -> SignedSums {
         let root = metadata.root.root
         let path = files.path("SHA256SUMS")
         guard try files.isPresent("SHA256SUMS") else { throw BundleError.fileMissing(path) }
@@ -201,7 +210,8 @@ private struct Verification {
             guard bytes == signed else { throw TrustError.detachedSignature(file: "SHA256SUMS") }
         }
         guard let lines = SumsFile(parsing: signed) else { throw BundleError.malformed(path, "its lines") }
-        return (lines, signer)
+        let own = ["SHA256SUMS": Digest(of: signed), "SHA256SUMS.sig": Digest(of: taken.bytes)]
+        return SignedSums(lines: lines, signer: signer, digests: lines.digests.merging(own) { $1 })
     }
 
     /// The lines must say of every file what the targets say, and nothing of any other but older roots.

@@ -37,6 +37,17 @@ package struct OpenFile: ~Copyable, Sendable {
         return raw < 0 ? nil : OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
     }
 
+    /// Opens an existing file for reading past the page cache, or `nil` where the file system refuses.
+    package static func readingDirectly(_ path: FilePath) -> OpenFile? {
+        let raw = unsafe Glibc.open(path.string, O_RDONLY | O_CLOEXEC | dray_o_direct)
+        return raw < 0 ? nil : OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
+    }
+
+    /// Opens a folder, for its lock.
+    package static func folder(_ path: FilePath) throws(FileError) -> OpenFile {
+        try opened(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, "open the folder")
+    }
+
     private static func opened(
         _ path: FilePath, _ flags: Int32, _ verb: String, mode: UInt32 = 0
     ) throws(FileError) -> OpenFile {
@@ -77,6 +88,24 @@ package struct OpenFile: ~Copyable, Sendable {
         }
         buffer.count = start + done
     }
+
+    /// As `read`, in one call, as direct reading wants it: `length` and `offset` are multiples of `Buffer.alignment`, and fewer
+    /// bytes than that come only from the end of the file.
+    package func readDirectly(into buffer: Buffer, at offset: UInt64, length: Int) throws(FileError) {
+        precondition(length <= buffer.capacity)
+        while true {
+            let count = unsafe buffer.withMemory { memory in
+                unsafe pread(descriptor.rawValue, memory.baseAddress, length, off_t(offset))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read", path) }
+            buffer.count = count
+            return
+        }
+    }
+
+    /// Lets the page cache forget what it holds of the file and is on the medium already: the next read asks the medium.
+    package func dropFromCache() { _ = posix_fadvise(descriptor.rawValue, 0, 0, POSIX_FADV_DONTNEED) }
 
     /// The bytes from `offset`, exactly `length` of them; throws when the file ends before.
     package func bytes(at offset: UInt64, length: Int) throws(FileError) -> [UInt8] {
@@ -171,6 +200,8 @@ package struct FileStatus: Sendable, Equatable {
     package let fileSystem: DeviceNumber
     /// Of a device: its own number.
     package let device: DeviceNumber
+    /// Bytes that it takes on its file system, reserved ones included.
+    package let allocated: UInt64
 
     /// What stands at a path; `nil` leaves the reason in `errno`.
     init?(at path: String, followingLinks: Bool) {
@@ -189,5 +220,6 @@ package struct FileStatus: Sendable, Equatable {
         linkCount = UInt64(status.st_nlink)
         isBlockDevice = status.st_mode & S_IFMT == S_IFBLK
         (fileSystem, device) = (DeviceNumber(status.st_dev), DeviceNumber(status.st_rdev))
+        allocated = UInt64(status.st_blocks) * 512
     }
 }
