@@ -184,7 +184,7 @@ package struct OpenFile: ~Copyable, Sendable {
 }
 
 /// What the file system says about a file.
-package struct FileStatus: Sendable, Equatable {
+package struct FileStatus: Sendable, Hashable {
     /// Bytes.
     package let size: UInt64
     package let isRegular: Bool
@@ -194,14 +194,15 @@ package struct FileStatus: Sendable, Equatable {
     package let allocated: UInt64
     /// Nanoseconds since 1970, of the last change of the data.
     package let modified: Int64
+    /// Nanoseconds since 1970, of the last change of the data or of what the file system says about it.
+    package let changed: Int64
     package let linkCount: UInt64
     package let isBlockDevice: Bool
     /// The number that all files of its file system have.
     package let fileSystem: DeviceNumber
     /// Of a device: its own number.
     package let device: DeviceNumber
-    /// Bytes that it takes on its file system, reserved ones included.
-    package let allocated: UInt64
+    package let inode: UInt64
 
     /// What stands at a path; `nil` leaves the reason in `errno`.
     init?(at path: String, followingLinks: Bool) {
@@ -217,9 +218,19 @@ package struct FileStatus: Sendable, Equatable {
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
         isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
         linkCount = UInt64(status.st_nlink)
         isBlockDevice = status.st_mode & S_IFMT == S_IFBLK
         (fileSystem, device) = (DeviceNumber(status.st_dev), DeviceNumber(status.st_rdev))
-        allocated = UInt64(status.st_blocks) * 512
+        inode = UInt64(status.st_ino)
+    }
+}
+
+extension FileStatus {
+    /// Whether the block device that the file is on has been taken away: what is left answers `EIO` as bad sectors do.
+    package var isDeviceGone: Bool {
+        var status = stat()
+        guard !fileSystem.isAnonymous, unsafe stat("/sys/dev/block", &status) == 0 else { return false }
+        return unsafe stat("/sys/dev/block/\(fileSystem)", &status) != 0 && errno == ENOENT
     }
 }
