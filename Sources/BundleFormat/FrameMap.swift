@@ -32,6 +32,15 @@ struct FrameMap: Sendable {
         }
         return range.lowerBound
     }
+
+    /// The bytes of the volume file that a run is decoded from.
+    func stored(_ run: Run, in index: BundleIndex) -> Range<UInt64> {
+        let end = run.position + run.length
+        guard index.volumes[run.volume].kind == .archive else { return run.position..<end }
+        let first = index.frame(frame(of: run.volume, at: run.position))
+        let last = index.frame(frame(of: run.volume, at: end - 1))
+        return first.offset..<last.offset + UInt64(last.storedLength)
+    }
 }
 
 /// A run of decoded bytes of one volume.

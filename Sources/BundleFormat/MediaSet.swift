@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Cage
-internal import Files
+package import Files
 internal import OCI
 package import SystemPackage
 
@@ -22,7 +22,7 @@ package struct MediaSet: Sendable {
                 entry.bundle.name == name || fingerprint != nil && entry.fingerprint == fingerprint
             }
             if let known {
-                found[known].bundle.add(folder)
+                found[known].bundle.add(MediaFolder(folder))
             } else {
                 found.append((fingerprint, UnverifiedBundle(name: name, folders: [folder])))
             }
@@ -82,28 +82,37 @@ package struct MediaSet: Sendable {
 package struct UnverifiedBundle: Sendable {
     /// The folder's name, `<product>-<version>` as it was packed; not verified.
     package let name: String
-    /// Where it is: the same bundle's folder on each medium.
-    package private(set) var folders: [FilePath]
+    /// Where it is: the same bundle on each medium.
+    package private(set) var media: [MediaFolder]
     /// Where its frames will be decoded.
     package var decoders = FrameDecoders.inProcess
 
-    package init(name: String, folders: [FilePath]) { (self.name, self.folders) = (name, folders) }
+    package init(name: String, folders: [FilePath]) {
+        self.init(name: name, media: folders.map { MediaFolder($0) })
+    }
+
+    package init(name: String, media: [MediaFolder]) { (self.name, self.media) = (name, media) }
+
+    /// The media's folders, for messages.
+    package var folders: [FilePath] { media.map(\.path) }
 
     /// Whether it holds trust metadata and nothing of a release, as `dray trust export` writes it (docs/format.md).
     package var isTrustOnly: Bool {
-        folders.allSatisfy { folder in
+        media.allSatisfy { folder in
+            guard folder.hasOwnNames else { return false }  // somebody has looked for a release there
             do throws(FileError) {
                 for name in ["release.json", "index", "volumes", "kit", "copies/release.json"] {
-                    guard try !folder.appending(name).exists() else { return false }
+                    guard try !folder.path.appending(name).exists() else { return false }
                 }
-                return try folder.appending("trust").exists()
+                return try folder.path.appending("trust").exists()
             } catch {
                 return false  // verification says what is wrong with it
             }
         }
     }
 
-    fileprivate mutating func add(_ folder: FilePath) {
-        if !folders.contains(folder) { folders.append(folder) }
+    /// One more medium of this bundle; one that is there already changes nothing.
+    package mutating func add(_ folder: MediaFolder) {
+        if !media.contains(folder) { media.append(folder) }
     }
 }

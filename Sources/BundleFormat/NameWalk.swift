@@ -28,11 +28,16 @@ struct NameWalk {
         try visit(root, "")
     }
 
+    /// Parity, blocks that were carried on their own, labels: each block is checked by its signed digest, labels are for people.
+    private static func isNeverSigned(_ entry: String) -> Bool {
+        entry == "parity" || entry == "blocks" || entry.hasPrefix("MEDIUM")
+    }
+
     private mutating func visit(_ folder: FilePath, _ prefix: String) throws {
         for entry in try folder.entries() {
             let name = prefix + entry
             let path = folder.appending(entry)
-            if files.contains(name) || prefix.isEmpty && (entry == "parity" || entry.hasPrefix("MEDIUM")) { continue }
+            if files.contains(name) || prefix.isEmpty && NameWalk.isNeverSigned(entry) { continue }
             if folders.contains(name), try path.statusIfPresent(followingLinks: false)?.isDirectory == true {
                 try visit(path, name + "/")
             } else if name == "trust" || name == "kit" || name.hasPrefix("trust/") || name.hasPrefix("kit/") {

@@ -11,7 +11,7 @@ struct SmallFiles {
     let media: [MediaFolder]
     private(set) var findings: [Finding] = []
 
-    init(_ folders: [FilePath]) { media = folders.map { MediaFolder($0) } }
+    init(_ media: [MediaFolder]) { self.media = media }
 
     mutating func note(_ finding: Finding) { findings.append(finding) }
 
@@ -20,7 +20,7 @@ struct SmallFiles {
         let folder: MediaFolder
         let name: String
         let isCopy: Bool
-        var path: FilePath { folder.path.appending(name) }
+        var path: FilePath { folder.path(of: name) }
     }
 
     private func places(of name: String) -> [Place] {
@@ -29,11 +29,11 @@ struct SmallFiles {
     }
 
     /// Where a file stands on the first medium, for messages.
-    func path(_ name: String) -> FilePath { media.first?.path.appending(name) ?? FilePath(name) }
+    func path(_ name: String) -> FilePath { media.first?.path(of: name) ?? FilePath(name) }
 
     /// Whether any medium has the file, good or bad.
     func isPresent(_ name: String) throws -> Bool {
-        try places(of: name).contains { try $0.path.statusIfPresent(followingLinks: false) != nil }
+        try places(of: name).contains { try $0.folder.status(of: $0.name) != nil }
     }
 
     // MARK: Files that are checked by what they say

@@ -16,10 +16,10 @@ extension UnverifiedBundle {
     package consuming func verified(
         by trust: PinnedRoots, now: UTCTime, expiry: ExpiryRule = .refuse
     ) throws -> VerifiedBundle {
-        var files = SmallFiles(folders)
+        var files = SmallFiles(media)
         let metadata = try trust.metadata(&files, now: now, expiry: expiry)
         guard !isTrustOnly else {
-            throw BundleError.trustOnly(folders.first ?? FilePath(name), product: metadata.root.root.product)
+            throw BundleError.trustOnly(media.first?.path ?? FilePath(name), product: metadata.root.root.product)
         }
         var verification = Verification(metadata: metadata, files: files)
         var bundle = try verification.bundle(name: name)
@@ -32,7 +32,7 @@ extension UnverifiedBundle {
     ///
     /// Throws as `verified`.
     package func described(by trust: PinnedRoots, now: UTCTime) throws -> BundleDescription {
-        var files = SmallFiles(folders)
+        var files = SmallFiles(media)
         let metadata = try trust.metadata(&files, now: now, expiry: .report)
         var verification = Verification(metadata: metadata, files: files)
         return try verification.description()
@@ -42,14 +42,14 @@ extension UnverifiedBundle {
     package func metadata(
         by trust: PinnedRoots, now: UTCTime
     ) throws -> (metadata: TrustedMetadata, findings: [Finding]) {
-        var files = SmallFiles(folders)
+        var files = SmallFiles(media)
         return (try trust.metadata(&files, now: now, expiry: .refuse), files.findings)
     }
 
     /// The medium's own first root, for showing its fingerprint before anyone trusts it. `nil` when it has none.
     package func firstRoot() throws -> [UInt8]? {
         let name = "trust/\(Role.root.fileName(version: 1))"
-        for folder in folders.map({ MediaFolder($0) }) {
+        for folder in media {
             for name in [name, "copies/\(name)"] {
                 if let bytes = try folder.contents(of: name, limit: Role.root.byteLimit) { return bytes }
             }
@@ -225,7 +225,7 @@ private struct Verification {
     private mutating func checkOther(_ name: String) throws { try files.check(name, try target(name)) }
 
     private mutating func checkNames(_ sums: SumsFile) throws {
-        for folder in files.media {
+        for folder in files.media where folder.hasOwnNames {
             let walk = try NameWalk(folder.path, signed: sums.digests.keys)
             for path in walk.unsigned { files.note(.unsignedName(path)) }
             faults += walk.refused.map { BundleError.extraName($0) }

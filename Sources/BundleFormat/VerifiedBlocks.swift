@@ -34,6 +34,11 @@ final class VerifiedBlocks {
         return (buffer, start..<start + range.count)
     }
 
+    /// One block as a range of a buffer that nobody changes as long as someone holds it.
+    func block(_ block: Int, of volume: Int) throws -> (buffer: Buffer, range: Range<Int>) {
+        try bytes(of: volume, bundle.index.volumes[volume].bytes(ofBlock: block))
+    }
+
     private func load(_ wanted: Range<Int>, of volume: Int) throws {
         precondition(wanted.count * blockSize <= buffer.capacity)
         guard volume != self.volume || !blocks.contains(wanted) else { return }
@@ -63,7 +68,7 @@ final class VerifiedBlocks {
         }
     }
 
-    /// Reads one block from the first medium that has it right.
+    /// Reads one block from the first place that has it right: the media, then what else may have it.
     private func read(_ block: Int, of number: Int, at start: Int) throws {
         let digest = bundle.index.blockDigest(volume: number, block: block)
         let places = bundle.volumes[number]
@@ -76,6 +81,15 @@ final class VerifiedBlocks {
             } catch let error as BundleError {
                 fault = error
             }
+        }
+        let length = places.volume.bytes(ofBlock: block).count
+        for source in bundle.blockSources where source.has(block, of: number) {
+            guard try source.read(block, of: number, into: buffer, at: start) else { continue }
+            buffer.count = start + length
+            buffer.withBytes(start..<start + length) { hasher.update($0) }
+            if Digest(hashed: hasher.finish()) == digest { return }
+            let path = FilePath("\(source.name): \(places.name)")
+            fault = fault ?? BundleError.blockDamaged(path, block: block, bytes: places.volume.bytes(ofBlock: block))
         }
         throw fault ?? BundleError.volumeMissing(places.volume.name)
     }

@@ -22,6 +22,8 @@ package struct VerifiedBundle: Sendable {
     let frames: FrameMap
     /// Where its frames are decoded.
     package internal(set) var decoders = FrameDecoders.inProcess
+    /// Where blocks are looked for that no medium has right, in this order.
+    package var blockSources: [any BlockSource] = []
 
     init(
         name: String, release: Release, index: BundleIndex, metadata: TrustedMetadata, sumsSigner: KeyID,
@@ -32,25 +34,71 @@ package struct VerifiedBundle: Sendable {
         frames = FrameMap(index)
     }
 
-    /// The volumes that are on none of the media. One that is there with another length is damaged, not missing.
-    package var missingVolumes: [Volume] { volumes.filter(\.isMissing).map(\.volume) }
+    /// The volumes that are on none of the media, nor whole in `blockSources`. One that is there with another length is damaged,
+    /// not missing.
+    package var missingVolumes: [Volume] {
+        volumes.indices.filter { number in
+            let count = Volume.blockCount(of: volumes[number].volume.length)
+            return volumes[number].isMissing && !has(blocks: 0..<count, of: number)
+        }.map { volumes[$0].volume }
+    }
 
-    /// The missing ones of those volumes that these objects need, in order; of what a delta leaves out see
+    /// Whether these blocks can be asked for: a medium has the volume, whatever its state, or `blockSources` have each of them.
+    package func has(blocks: Range<Int>, of volume: Int) -> Bool {
+        guard volumes[volume].isMissing else { return true }
+        return blocks.allSatisfy { block in blockSources.contains { $0.has(block, of: volume) } }
+    }
+
+    /// The volumes of which these objects need blocks that are nowhere at hand, in order; of what a delta leaves out see
     /// `externalNumbers`. Throws `BundleError.objectUnknown`.
     package func missingVolumes(for objects: some Sequence<Digest>) throws(BundleError) -> [Volume] {
-        try volumeNumbers(for: objects).sorted().map { volumes[$0] }.filter(\.isMissing).map(\.volume)
+        guard volumes.contains(where: \.isMissing) else { return [] }
+        var missing: Set<Int> = []
+        for digest in objects {
+            try forEachRun(of: digest) { run in
+                guard volumes[run.volume].isMissing, !missing.contains(run.volume) else { return }
+                if !has(blocks: blocks(of: run), of: run.volume) { missing.insert(run.volume) }
+            }
+        }
+        return missing.sorted().map { volumes[$0].volume }
+    }
+
+    /// The blocks that an object needs of each volume; one that a delta leaves out needs none. Throws `BundleError.objectUnknown`.
+    package func neededBlocks(for digest: Digest) throws(BundleError) -> [(volume: Int, blocks: Range<Int>)] {
+        var needed: [(volume: Int, blocks: Range<Int>)] = []
+        try forEachRun(of: digest) { run in
+            let blocks = blocks(of: run)
+            if let last = needed.last, last.volume == run.volume, last.blocks.upperBound >= blocks.lowerBound,
+                last.blocks.lowerBound <= blocks.lowerBound
+            {
+                let end = max(last.blocks.upperBound, blocks.upperBound)
+                needed[needed.count - 1].blocks = last.blocks.lowerBound..<end
+            } else {
+                needed.append((run.volume, blocks))
+            }
+        }
+        return needed
+    }
+
+    private func forEachRun(of digest: Digest, _ body: (Run) -> Void) throws(BundleError) {
+        guard let object = index.object(digest) else { throw .objectUnknown(digest) }
+        var runs = RunCursor(object, index, frames)
+        while let run = runs.next() {
+            if case .stored(let run) = run { body(run) }
+        }
+    }
+
+    /// The blocks of the volume file that a run is decoded from.
+    func blocks(of run: Run) -> Range<Int> {
+        let bytes = frames.stored(run, in: index)
+        let size = UInt64(blockSize)
+        return Int(bytes.lowerBound / size)..<Int((bytes.upperBound + size - 1) / size)
     }
 
     /// The numbers of the volumes that these objects need. Throws `BundleError.objectUnknown`.
     package func volumeNumbers(for objects: some Sequence<Digest>) throws(BundleError) -> Set<Int> {
         var numbers: Set<Int> = []
-        for digest in objects {
-            guard let object = index.object(digest) else { throw .objectUnknown(digest) }
-            var runs = RunCursor(object, index, frames)
-            while let run = runs.next() {
-                if case .stored(let run) = run { numbers.insert(run.volume) }
-            }
-        }
+        for digest in objects { try forEachRun(of: digest) { numbers.insert($0.volume) } }
         return numbers
     }
 
@@ -58,7 +106,7 @@ package struct VerifiedBundle: Sendable {
     /// `nil` where nothing of that name is signed. Throws `BundleError`.
     package func signedFile(_ name: String, on media: UnverifiedBundle, limit: Int) throws -> [UInt8]? {
         guard let target = metadata.targets.content.files[name] else { return nil }
-        var files = SmallFiles(media.folders)
+        var files = SmallFiles(media.media)
         return try files.bytes(of: name, target, limit: limit)
     }
 

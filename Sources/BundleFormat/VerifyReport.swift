@@ -150,19 +150,10 @@ private struct Damage {
         guard case .stored(let run) = run else { return false }  // no medium could damage it
         if whole.contains(run.volume) { return true }
         guard let bad = blocks[run.volume] else { return false }
-        let stored = stored(run)
+        let stored = frames.stored(run, in: index)
         let size = UInt64(blockSize)
         let touched = Int(stored.lowerBound / size)...Int((stored.upperBound - 1) / size)
         return bad.contains { touched.contains($0) }
-    }
-
-    /// The bytes of the volume file that a run is decoded from.
-    private func stored(_ run: Run) -> Range<UInt64> {
-        let end = run.position + run.length
-        guard index.volumes[run.volume].kind == .archive else { return run.position..<end }
-        let first = index.frame(frames.frame(of: run.volume, at: run.position))
-        let last = index.frame(frames.frame(of: run.volume, at: end - 1))
-        return first.offset..<last.offset + UInt64(last.storedLength)
     }
 }
 

@@ -84,7 +84,7 @@ private struct VolumeWork: Sendable {
         for (number, places) in bundle.volumes.enumerated() {
             for (index, file) in files.enumerated() where file.number == number {
                 let blocks = bad[index]?.sorted() ?? []
-                let path = file.medium.path.appending(places.name)
+                let path = file.medium.path(of: places.name)
                 results.append(
                     VolumeResult(number: number, volume: places.volume, path: path, badBlocks: blocks, fault: nil))
             }

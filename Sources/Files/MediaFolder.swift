@@ -5,16 +5,34 @@ internal import Glibc
 package import SystemPackage
 
 /// A folder that came from elsewhere: files below it are opened without following any link out of it or inside it.
-package struct MediaFolder: Sendable {
+package struct MediaFolder: Sendable, Hashable {
     package let path: FilePath
+    /// Where each file is, by the name it is asked for; `nil`: under that name.
+    private let files: [String: String]?
 
-    package init(_ path: FilePath) { self.path = path }
+    package init(_ path: FilePath) { (self.path, files) = (path, nil) }
+
+    /// A folder whose files have other names: `files` says which, relative to the folder; what isn't in it is absent.
+    package init(_ path: FilePath, files: [String: String]) { (self.path, self.files) = (path, files) }
+
+    /// Whether its files stand under the names they are asked for, so that its listing means something.
+    package var hasOwnNames: Bool { files == nil }
+
+    /// Where a file is or would be, for messages.
+    package func path(of name: String) -> FilePath { path.appending(files?[name] ?? name) }
+
+    /// What is there under a name, not following a final link; `nil` when nothing is. Throws as `open`.
+    package func status(of name: String) throws(FileError) -> FileStatus? {
+        if let files, files[name] == nil { return nil }
+        return try path(of: name).statusIfPresent(followingLinks: false)
+    }
 
     /// Opens a regular file below the folder. `name` is relative, its parts separated by `/`.
     ///
     /// Throws `FileError`: `ENOENT` when it is absent, `ELOOP` for a link, `EINVAL` for anything but a regular file.
     package func open(_ name: String) throws(FileError) -> OpenFile {
-        let full = path.appending(name)
+        let full = path(of: name)
+        guard let name = files.map({ $0[name] }) ?? name else { throw FileError("open", full, .noSuchFileOrDirectory) }
         let folder = unsafe Glibc.open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw .last("open the folder", path) }
         defer { _ = Glibc.close(folder) }

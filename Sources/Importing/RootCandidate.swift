@@ -23,12 +23,12 @@ package struct RootCandidate: Sendable {
     package init(at path: FilePath) throws {
         if try path.statusIfPresent()?.isDirectory == true {
             let bundle = try MediaSet([path]).bundle(nil)
-            for folder in bundle.folders {
-                for name in ["trust/1.root.json", "copies/trust/1.root.json"] {
-                    let file = folder.appending(name)
-                    guard try file.statusIfPresent(followingLinks: false)?.isRegular == true else { continue }
-                    try self.init(file.contents(limit: Role.root.byteLimit), file: file.string)
-                    extend(below: file.removingLastComponent())
+            for folder in bundle.media {
+                for trust in ["trust", "copies/trust"] {
+                    let name = "\(trust)/\(Role.root.fileName(version: 1))"
+                    guard let bytes = try folder.contents(of: name, limit: Role.root.byteLimit) else { continue }
+                    try self.init(bytes, file: folder.path(of: name).printable)
+                    extend { try folder.contents(of: "\(trust)/\($0)", limit: Role.root.byteLimit) }
                     media = path
                     return
                 }
@@ -37,7 +37,7 @@ package struct RootCandidate: Sendable {
         }
         try self.init(path.contents(limit: Role.root.byteLimit), file: path.printable)
         let folder = path.removingLastComponent()
-        extend(below: folder)
+        extend { try folder.appending($0).contents(limit: Role.root.byteLimit) }
         if folder.lastComponent?.string == "trust" {
             let bundle = folder.removingLastComponent()
             let place = bundle.isEmpty ? FilePath(".") : bundle
@@ -59,11 +59,11 @@ package struct RootCandidate: Sendable {
     }
 
     // The chain ends at whatever doesn't follow: verification says what is wrong with it.
-    private mutating func extend(below folder: FilePath) {
+    private mutating func extend(_ read: (String) throws -> [UInt8]?) {
         do {
             var chain = try TrustedRoot(pinned: bytes)
-            while true {
-                try chain.extend(with: folder.appending(chain.nextName).contents(limit: Role.root.byteLimit))
+            while let next = try read(chain.nextName) {
+                try chain.extend(with: next)
                 expires = chain.root.header.expires
             }
         } catch {

@@ -49,6 +49,10 @@ struct FilesTests {
         }
         #expect(try MediaFolder(media).contents(of: "sub/file", limit: 10) == Array("x\n".utf8))
         #expect(try MediaFolder(media).contents(of: "sub/other", limit: 10) == nil)
+        let renamed = MediaFolder(media, files: ["trust/root": "sub/file"])
+        #expect(try renamed.contents(of: "trust/root", limit: 10) == Array("x\n".utf8))
+        #expect(try renamed.contents(of: "sub/file", limit: 10) == nil, "only what the table names is there")
+        #expect(try renamed.status(of: "sub/file") == nil)
     }
 
     @Test func `a lock is held by one, and freed when its owner goes`() throws {
