@@ -26,6 +26,18 @@ package struct BlockSet: Sendable, Equatable {
         volumes.merge(other.volumes) { $0.union($1) }
     }
 
+    package func union(_ other: BlockSet) -> BlockSet {
+        var both = self
+        both.formUnion(other)
+        return both
+    }
+
+    package func subtracting(_ other: BlockSet) -> BlockSet {
+        var rest = self
+        rest.subtract(other)
+        return rest
+    }
+
     package mutating func subtract(_ other: BlockSet) {
         for (volume, blocks) in other.volumes {
             guard let left = volumes[volume]?.subtracting(blocks) else { continue }
@@ -65,25 +77,19 @@ extension RangeSet<Int> {
 extension VerifiedBundle {
     /// The blocks that are read for an object. Throws `BundleError.objectUnknown`.
     package func blocks(of digest: Digest) throws(BundleError) -> BlockSet {
-        guard let object = index.object(digest) else { throw .objectUnknown(digest) }
         var found = BlockSet()
-        var runs = RunCursor(object, index, frames)
-        while let run = runs.next() {
-            guard case .stored(let run) = run, run.length > 0 else { continue }
-            let bytes = storedBytes(of: run)
-            found.insert(
-                Int(bytes.lowerBound / UInt64(blockSize))..<Int((bytes.upperBound - 1) / UInt64(blockSize)) + 1,
-                of: run.volume)
-        }
+        for need in try neededBlocks(for: digest) { found.insert(need.blocks, of: need.volume) }
         return found
     }
 
-    /// The bytes of the volume file from which a run is decoded: whole frames of an archive volume.
-    private func storedBytes(of run: Run) -> Range<UInt64> {
-        let end = run.position + run.length
-        guard index.volumes[run.volume].kind == .archive else { return run.position..<end }
-        let first = index.frame(frames.frame(of: run.volume, at: run.position))
-        let last = index.frame(frames.frame(of: run.volume, at: end - 1))
-        return first.offset..<last.offset + UInt64(last.storedLength)
+    /// Those of these blocks that nothing at hand has.
+    package func missing(of blocks: BlockSet) -> BlockSet {
+        var missing = BlockSet()
+        for (volume, run) in blocks.runs where !has(blocks: run, of: volume) {
+            for block in run where !has(blocks: block..<block + 1, of: volume) {
+                missing.insert(block..<block + 1, of: volume)
+            }
+        }
+        return missing
     }
 }

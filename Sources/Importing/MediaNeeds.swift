@@ -4,7 +4,7 @@ internal import BundleFormat
 internal import OCI
 
 /// What a load whose media come one at a time needs of which volume: a value, made of the index and of what is at hand.
-struct MediaNeeds: Sendable, Equatable {
+struct MediaNeeds: Sendable {
     /// Objects that can't be read yet, with the blocks that are neither on the media at hand nor spooled.
     private(set) var waiting: [Digest: BlockSet] = [:]
     /// Blocks on the media at hand that later runs need.
@@ -14,9 +14,10 @@ struct MediaNeeds: Sendable, Equatable {
     private let index: BundleIndex
 
     /// `objects`: what is still to be read, `kept`: what every run reads again, as the manifests are. `here` has no spool among its
-    /// sources; `spooled` is what the spool has.
+    /// sources; `spooled` is what the spool has. `first`: volumes that should come before others.
     init(
-        _ here: VerifiedBundle, objects: some Collection<Digest>, kept: some Collection<Digest>, spooled: BlockSet
+        _ here: VerifiedBundle, objects: some Collection<Digest>, kept: some Collection<Digest>, spooled: BlockSet,
+        first: Set<Int> = []
     ) throws(BundleError) {
         index = here.index
         var (later, keeps) = (BlockSet(), BlockSet())
@@ -33,7 +34,7 @@ struct MediaNeeds: Sendable, Equatable {
         for digest in kept { keeps.formUnion(try here.blocks(of: digest)) }
         later.formUnion(keeps)
         toSpool = later.subtracting(here.missing(of: later)).subtracting(spooled)
-        order = MediaOrder(needs, kept: here.missing(of: keeps).subtracting(spooled), index)
+        order = MediaOrder(needs, kept: here.missing(of: keeps).subtracting(spooled), first: first) { $0.bytes(here.index) }
     }
 
     /// What is wanted of each volume that isn't here, in the order in which they best come.
@@ -51,26 +52,7 @@ struct MediaNeeds: Sendable, Equatable {
     var bytesAtWorst: UInt64 { bytesToSpool + order.worst }
 }
 
-extension BlockSet {
-    func subtracting(_ other: BlockSet) -> BlockSet {
-        var rest = self
-        rest.subtract(other)
-        return rest
-    }
-}
-
 extension VerifiedBundle {
-    /// Those of these blocks that nothing at hand has.
-    func missing(of blocks: BlockSet) -> BlockSet {
-        var missing = BlockSet()
-        for (volume, run) in blocks.runs where !has(blocks: run, of: volume) {
-            for block in run where !has(blocks: block..<block + 1, of: volume) {
-                missing.insert(block..<block + 1, of: volume)
-            }
-        }
-        return missing
-    }
-
     /// Everything that a load may read of a bundle whose manifests are not known: all objects but those that are delivered as files.
     var objectsForRegistries: [Digest] {
         let files = Set(release.files.flatMap { [$0.digest, $0.signature?.digest].compactMap(\.self) })

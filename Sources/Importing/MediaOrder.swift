@@ -18,13 +18,16 @@ struct MediaOrder: Sendable, Equatable {
 
     init() {}
 
-    /// `needs`: what each object needs of volumes that aren't here. `kept`: what is kept as long as anything is wanted.
-    init(_ needs: [BlockSet], kept: BlockSet, _ index: BundleIndex) {
-        let costs = Costs(needs, kept, index)
+    /// `needs`: what each object needs of volumes that aren't here. `kept`: what is kept as long as anything is wanted. `first`:
+    /// volumes that are to come before all others. `bytes`: how many blocks have.
+    init(_ needs: [BlockSet], kept: BlockSet, first: Set<Int> = [], bytes: @escaping (BlockSet) -> UInt64) {
+        let costs = Costs(needs, kept, bytes)
+        let first = Set(costs.volumes.indices.filter { first.contains(costs.volumes[$0]) })
         guard costs.volumes.count <= MediaOrder.exactly else {
-            self.init(greedy: costs)
+            self = MediaOrder(greedy: costs, first)
             return
         }
+        let early = first.reduce(0) { $0 | 1 << $1 }
         let full = 1 << costs.volumes.count
         var best = [(bytes: UInt64, last: Int)](repeating: (.max, 0), count: full)
         var worst = [UInt64](repeating: 0, count: full)
@@ -33,7 +36,10 @@ struct MediaOrder: Sendable, Equatable {
             for next in costs.volumes.indices where come & 1 << next == 0 {
                 let cost = costs.bytes(of: next, after: { come & 1 << $0 != 0 })
                 let then = come | 1 << next
-                if best[come].bytes + cost < best[then].bytes { best[then] = (best[come].bytes + cost, next) }
+                let isAllowed = come & early == early || first.contains(next)
+                if isAllowed, best[come].bytes < .max, best[come].bytes + cost < best[then].bytes {
+                    best[then] = (best[come].bytes + cost, next)
+                }
                 worst[then] = max(worst[then], worst[come] + cost)
             }
         }
@@ -45,10 +51,11 @@ struct MediaOrder: Sendable, Equatable {
         (volumes, bytes, self.worst) = (order.reversed(), best[full - 1].bytes, worst[full - 1])
     }
 
-    private init(greedy costs: Costs) {
+    private init(greedy costs: Costs, _ first: Set<Int>) {
         var come: Set<Int> = []
         while come.count < costs.volumes.count {
-            let left = costs.volumes.indices.filter { !come.contains($0) }
+            let rest = costs.volumes.indices.filter { !come.contains($0) }
+            let left = rest.contains(where: first.contains) ? rest.filter(first.contains) : rest
             let all = left.map { (cost: costs.bytes(of: $0, after: come.contains), next: $0) }
             guard let cheapest = all.min(by: { $0 < $1 }) else { break }
             come.insert(cheapest.next)
@@ -69,11 +76,11 @@ private struct Costs {
     }
 
     let volumes: [Int]
-    private var shares: [[Share]]
-    private let index: BundleIndex
+    private let shares: [[Share]]
+    private let size: (BlockSet) -> UInt64
 
-    init(_ needs: [BlockSet], _ kept: BlockSet, _ index: BundleIndex) {
-        self.index = index
+    init(_ needs: [BlockSet], _ kept: BlockSet, _ size: @escaping (BlockSet) -> UInt64) {
+        self.size = size
         let numbers = Set(needs.flatMap(\.volumes.keys)).sorted()
         let places = Dictionary(uniqueKeysWithValues: numbers.enumerated().map { ($1, $0) })
         var found: [[[Int]: BlockSet]] = Array(repeating: [:], count: numbers.count)
@@ -95,7 +102,7 @@ private struct Costs {
     func bytes(of place: Int, after come: (Int) -> Bool) -> UInt64 {
         var blocks = BlockSet()
         for share in shares[place] where !share.others.allSatisfy(come) { blocks.formUnion(share.blocks) }
-        return blocks.bytes(index)
+        return size(blocks)
     }
 
     /// All that any order could spool.
@@ -103,7 +110,7 @@ private struct Costs {
         shares.reduce(0) { sum, shares in
             var blocks = BlockSet()
             for share in shares { blocks.formUnion(share.blocks) }
-            return sum + blocks.bytes(index)
+            return sum + size(blocks)
         }
     }
 }

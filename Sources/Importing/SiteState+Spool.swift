@@ -14,6 +14,13 @@ extension SiteState {
 
     var spoolFolder: FilePath { path.appending("spool") }
 
+    /// Bytes that are free for spools: in the state's folder, or in the nearest one above it that is there.
+    func spoolSpace() throws -> UInt64 {
+        var place = try path.absolute()
+        while try !place.exists(), place != place.removingLastComponent() { place = place.removingLastComponent() }
+        return try place.freeSpace()
+    }
+
     func spoolFolder(of release: Digest) -> FilePath { spoolFolder.appending(release.hex) }
 
     /// Blocks of this bundle's volumes that earlier runs have kept, as one more place to read from: `nil` where there are none.

@@ -11,7 +11,8 @@ struct PlanCommand: Command {
         commandName: "plan",
         abstract: "Say what load would send and which tags it would set; change nothing.",
         discussion: """
-            Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with. With \
+            Asks the target for the release's tags and manifests only. Ends with the code that load would end with. Where volumes \
+            are missing (3) it says what can be done now, which are wanted in which order, and what is kept here meanwhile. With \
             --out the plan goes into a file as well, for a second person to sign (dray-import approve); load --plan then does \
             that and nothing else. A release that needs others is refused (14) where no receipt tells that the site has them. \
             What has expired is refused (11) unless --accept-expired and --reason say why it is needed all the same, and such a \
@@ -125,7 +126,9 @@ struct LoadCommand: Command {
         abstract: "Load a release into a registry or an OCI layout folder.",
         discussion: """
             Verifies, then sends what the target hasn't: blobs, manifests, and at the end the tags: images, then packs, then \
-            bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. A tag \
+            bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. Media may come \
+            one at a time, in any order: a load that lacks volumes does what it can, sets no tag, and ends with 3 and what is wanted \
+            next; the same command with the next medium goes on. A tag \
             that exists with other content is refused (14) unless --replace-tags or the signed release allows it. A receipt is \
             written whatever the end. Files that are delivered as files are not loaded: see extract. With --plan only what that \
             file says is done, with what it allows; anything that differs is refused (14).
@@ -208,6 +211,7 @@ struct LoadCommand: Command {
         var report = result.receipt.report(
             file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
         report.warnings += result.warnings + [kept.proof.warning(kept.file)].compactMap(\.self)
+        if let wanted = result.wanted { report = wanted.added(to: report) }
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         let show = ["dray-import", "receipt", "show", result.receiptFile.string] + media.state.words
         report.next = [show.shellLine] + result.next
