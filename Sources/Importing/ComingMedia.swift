@@ -17,10 +17,12 @@ package struct ComingMedia: Sendable {
     let free: UInt64
     /// Where the spool is.
     let folder: String
+    /// Whether anything is added to it.
+    private let keeps: Bool
 
     /// Changes nothing.
-    init(_ here: VerifiedBundle, at address: String, _ state: SiteState, _ spools: Spools) throws {
-        self.here = here
+    init(_ here: VerifiedBundle, at address: String, _ state: SiteState, _ spools: Spools, keeps: Bool) throws {
+        (self.here, self.keeps) = (here, keeps)
         spool = try spools.spool(state, of: here)
         sent = try SentList(in: state.spoolFolder(of: here.releaseDigest), of: address)
         (free, folder) = (try state.spoolSpace(), spool.folder.string)
@@ -87,6 +89,7 @@ package struct ComingMedia: Sendable {
 
     /// `LoadError.noSpoolSpace` where the spool has too little room, now or in the best order of what is to come.
     func lack(_ needs: MediaNeeds) -> LoadError? {
+        guard keeps else { return nil }
         let needed = needs.order.isBest ? needs.bytesInOrder : needs.bytesToSpool
         return needed <= free ? nil : .noSpoolSpace(folder, needed: needed, free: free)
     }
@@ -94,7 +97,7 @@ package struct ComingMedia: Sendable {
     /// Keeps blocks of the media at hand; those that are damaged are left out and returned, in words. Durable when it returns.
     func keep(_ blocks: BlockSet, _ progress: Progress) throws -> [String] {
         var damage: [String] = []
-        guard !blocks.isEmpty else { return damage }
+        guard keeps, !blocks.isEmpty else { return damage }
         progress.label = "keeping what other volumes need"
         let reader = BlockReader(here)
         for (volume, run) in blocks.runs {

@@ -37,6 +37,8 @@ package struct LoadRun: Sendable {
     package var signer: SiteSigner?
     /// Who runs it, as they say; for the receipt.
     package var person: String?
+    /// Whether blocks are kept for later media: not where the files stay, as in a drop folder.
+    package var keepsSpool = true
     /// What several runs of one load use together.
     let spools = Spools()
     /// Where several loads send together; whoever gives it holds the state's lock and has begun the seat.
@@ -114,7 +116,7 @@ package struct LoadRun: Sendable {
         _ given: GivenPlan?, admit: () throws -> TargetEvidence
     ) throws -> MediaWanted? {
         let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
-        let media = try ComingMedia(bundle, at: target.address, state, spools)
+        let media = try ComingMedia(bundle, at: target.address, state, spools, keeps: keepsSpool)
         var load: Load
         do {
             load = try Load(media.bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)

@@ -40,7 +40,7 @@ package struct PlanRun: Sendable {
         guard reason == nil || !bundle.metadata.expired.isEmpty else { throw LoadError.nothingExpired }
         try state.keepRoots(of: bundle.metadata)
         let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
-        let media = try ComingMedia(bundle, at: target.address, state, Spools())
+        let media = try ComingMedia(bundle, at: target.address, state, Spools(), keeps: true)
         var load: Load
         do {
             load = try Load(media.bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)

@@ -7,6 +7,7 @@ import RegistryClient
 import Support
 import SystemPackage
 import Testing
+import Trust
 
 @testable import Importing
 
@@ -52,7 +53,7 @@ struct MediaTurnTests {
             let plan = try site.planOfTurn(target, media: [media[number]])
             #expect(plan.failure == .incomplete, "\(plan.warnings)")
             let result = try site.turn(target, media: [media[number]])
-            let said = try plan.json.cursor["media"]["spool"]["now"].int()
+            let said = try JSONCursor(plan.json)["media"]["spool"]["now"].int()
             #expect(try spooled() - before == UInt64(said), "\(plan.text)")
             let wanted = try #require(result.wanted)
             #expect(wanted.damage.isEmpty && wanted.failure == .incomplete)
@@ -104,15 +105,15 @@ struct MediaTurnTests {
     @Test func `the first medium first keeps less than any other, and the plan says so beforehand`() throws {
         let target = try registryTarget(RegistryServer().url + "/a")
         let first = try site.planOfTurn(target, media: [media[0]])
-        let spool = try first.json.cursor["media"]["spool"]
-        #expect(try first.json.cursor["missingVolumes"].elements().count == 2)
+        let spool = try JSONCursor(first.json)["media"]["spool"]
+        #expect(try JSONCursor(first.json)["missingVolumes"].elements().count == 2)
         let last = try site.planOfTurn(target, media: [media[2]])
         #expect(last.failure == .incomplete && last.text.contains("begin with the medium that has"))
-        #expect(try last.json.cursor["manifestsKnown"].bool() == false)
-        let other = try last.json.cursor["media"]["spool"]
+        #expect(try JSONCursor(last.json)["manifestsKnown"].bool() == false)
+        let other = try JSONCursor(last.json)["media"]["spool"]
         #expect(try spool["inOrder"].int() < other["inOrder"].int())
         #expect(try spool["inOrder"].int() <= spool["atMost"].int())
-        #expect(try last.json.cursor["spoolFromTheBeginning"].int() <= 4 << 20)
+        #expect(try JSONCursor(last.json)["spoolFromTheBeginning"].int() <= 4 << 20)
         #expect(try !self.spool.exists(), "a plan changes nothing")
     }
 
