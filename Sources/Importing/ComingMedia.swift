@@ -56,20 +56,28 @@ package struct ComingMedia: Sendable {
     /// What a run needs that can't know where anything goes: the volume with the manifests has not been here yet.
     func needsOfAll() throws -> MediaNeeds {
         try MediaNeeds(
-            here, objects: here.objectsForRegistries, kept: [Digest](), spooled: spool.blocks, first: manifestVolumes())
+            here, objects: here.objectsForRegistries, kept: [Digest](), spooled: spool.blocks, each: manifestBlocks())
     }
 
-    /// Bytes that are kept in all where the volumes with manifests come before the others, at most.
+    /// Bytes that are kept in all where media come in the best order from the first on.
     func bytesFromTheBeginning() throws -> UInt64 {
-        let needs = try here.objectsForRegistries.map { try here.blocks(of: $0) }
-        var kept = BlockSet()
-        for reference in here.release.references { kept.formUnion(try here.blocks(of: reference.descriptor.digest)) }
-        return MediaOrder(needs, kept: kept, first: try manifestVolumes()) { $0.bytes(here.index) }.bytes
+        let each = try manifestBlocks()
+        let needs = try here.objectsForRegistries.map { try here.blocks(of: $0).union(each) }
+        return MediaOrder(needs, kept: each) { $0.bytes(here.index) }.bytes
     }
 
-    /// The volumes that tell where everything goes.
-    private func manifestVolumes() throws -> Set<Int> {
-        try here.volumeNumbers(for: here.release.references.map(\.descriptor.digest))
+    /// The names of volumes that have manifests and aren't here.
+    func manifestVolumes() throws -> [String] {
+        here.missing(of: try manifestBlocks()).subtracting(spool.blocks).volumes.keys.sorted().map {
+            here.index.volumes[$0].name
+        }
+    }
+
+    /// What tells where everything goes.
+    private func manifestBlocks() throws -> BlockSet {
+        var blocks = BlockSet()
+        for reference in here.release.references { blocks.formUnion(try here.blocks(of: reference.descriptor.digest)) }
+        return blocks
     }
 
     /// Keeps all that the media at hand have and others need: the volume with the manifests has not been here yet, or `fault` is

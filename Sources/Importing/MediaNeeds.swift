@@ -14,16 +14,17 @@ struct MediaNeeds: Sendable {
     private let index: BundleIndex
 
     /// `objects`: what is still to be read, `kept`: what every run reads again, as the manifests are. `here` has no spool among its
-    /// sources; `spooled` is what the spool has. `first`: volumes that should come before others.
+    /// sources; `spooled` is what the spool has. `each`: blocks that every
+    /// object waits for.
     init(
         _ here: VerifiedBundle, objects: some Collection<Digest>, kept: some Collection<Digest>, spooled: BlockSet,
-        first: Set<Int> = []
+        each: BlockSet = BlockSet()
     ) throws(BundleError) {
         index = here.index
         var (later, keeps) = (BlockSet(), BlockSet())
         var needs: [BlockSet] = []
         for digest in objects {
-            let all = try here.blocks(of: digest)
+            let all = try here.blocks(of: digest).union(each)
             let missing = here.missing(of: all).subtracting(spooled)
             guard !missing.isEmpty else { continue }
             waiting[digest] = missing
@@ -34,7 +35,7 @@ struct MediaNeeds: Sendable {
         for digest in kept { keeps.formUnion(try here.blocks(of: digest)) }
         later.formUnion(keeps)
         toSpool = later.subtracting(here.missing(of: later)).subtracting(spooled)
-        order = MediaOrder(needs, kept: here.missing(of: keeps).subtracting(spooled), first: first) { $0.bytes(here.index) }
+        order = MediaOrder(needs, kept: here.missing(of: keeps).subtracting(spooled)) { $0.bytes(here.index) }
     }
 
     /// What is wanted of each volume that isn't here, in the order in which they best come.

@@ -18,16 +18,14 @@ struct MediaOrder: Sendable, Equatable {
 
     init() {}
 
-    /// `needs`: what each object needs of volumes that aren't here. `kept`: what is kept as long as anything is wanted. `first`:
-    /// volumes that are to come before all others. `bytes`: how many blocks have.
-    init(_ needs: [BlockSet], kept: BlockSet, first: Set<Int> = [], bytes: @escaping (BlockSet) -> UInt64) {
-        let costs = Costs(needs, kept, bytes)
-        let first = Set(costs.volumes.indices.filter { first.contains(costs.volumes[$0]) })
+    /// `needs`: what each object needs of volumes that aren't here. `kept`: what is kept as long as anything is wanted. `bytes`:
+    /// how many blocks have.
+    init(_ needs: [BlockSet], kept: BlockSet, bytes size: @escaping (BlockSet) -> UInt64) {
+        let costs = Costs(needs, kept, size)
         guard costs.volumes.count <= MediaOrder.exactly else {
-            self = MediaOrder(greedy: costs, first)
+            self = MediaOrder(greedy: costs)
             return
         }
-        let early = first.reduce(0) { $0 | 1 << $1 }
         let full = 1 << costs.volumes.count
         var best = [(bytes: UInt64, last: Int)](repeating: (.max, 0), count: full)
         var worst = [UInt64](repeating: 0, count: full)
@@ -36,10 +34,7 @@ struct MediaOrder: Sendable, Equatable {
             for next in costs.volumes.indices where come & 1 << next == 0 {
                 let cost = costs.bytes(of: next, after: { come & 1 << $0 != 0 })
                 let then = come | 1 << next
-                let isAllowed = come & early == early || first.contains(next)
-                if isAllowed, best[come].bytes < .max, best[come].bytes + cost < best[then].bytes {
-                    best[then] = (best[come].bytes + cost, next)
-                }
+                if best[come].bytes + cost < best[then].bytes { best[then] = (best[come].bytes + cost, next) }
                 worst[then] = max(worst[then], worst[come] + cost)
             }
         }
@@ -48,14 +43,13 @@ struct MediaOrder: Sendable, Equatable {
             order.append(costs.volumes[best[come].last])
             come &= ~(1 << best[come].last)
         }
-        (volumes, bytes, self.worst) = (order.reversed(), best[full - 1].bytes, worst[full - 1])
+        (volumes, self.bytes, self.worst) = (order.reversed(), best[full - 1].bytes, worst[full - 1])
     }
 
-    private init(greedy costs: Costs, _ first: Set<Int>) {
+    private init(greedy costs: Costs) {
         var come: Set<Int> = []
         while come.count < costs.volumes.count {
-            let rest = costs.volumes.indices.filter { !come.contains($0) }
-            let left = rest.contains(where: first.contains) ? rest.filter(first.contains) : rest
+            let left = costs.volumes.indices.filter { !come.contains($0) }
             let all = left.map { (cost: costs.bytes(of: $0, after: come.contains), next: $0) }
             guard let cheapest = all.min(by: { $0 < $1 }) else { break }
             come.insert(cheapest.next)

@@ -78,7 +78,7 @@ extension ComingMedia {
         let needs = try needsOfAll()
         let volumes = needs.wanted(for: needs.waiting.keys)
         let lack = lack(needs)
-        let first = volumes.first?.name ?? ""
+        let first = try manifestVolumes().joined(separator: ", ")
         var rows = [
             ("target", address), ("release", here.release.title),
             ("manifests", "not known: they are in \(first), which is on none of these media"),
@@ -88,7 +88,7 @@ extension ComingMedia {
         rows.append(
             (
                 "better",
-                "begin with the medium that has \(first): then at most \(try bytesFromTheBeginning().asSize) are spooled in all"
+                "begin with the medium that has \(first): then \(try bytesFromTheBeginning().asSize) are spooled in all"
             ))
         return Report(
             text: rows.aligned,
