@@ -89,6 +89,8 @@ struct SmallFiles {
             return try place.folder.contents(of: place.name, limit: limit)
         } catch  where error.errno == .fileTooLarge {
             throw TrustError.tooLarge(file: place.name, limit: limit)
+        } catch  where error.isMediumUnreadable {
+            throw error  // says nothing about whom to trust
         } catch {
             throw BundleError.trustUnusable(place.path, "\(error.errno)")
         }
@@ -99,7 +101,7 @@ struct SmallFiles {
         let faults = faults.compactMap(\.self)
         return faults.first { error in
             guard let failure = (error as? any ClassifiedError)?.failure else { return true }
-            return failure != .notTrusted && failure != .damaged
+            return failure != .notTrusted && failure != .damaged && failure != .failed
         } ?? faults.first
     }
 
@@ -128,6 +130,8 @@ struct SmallFiles {
                 } else {
                     bad.append((place, bytes == nil ? .fileMissing(place.path) : .fileDamaged(place.path)))
                 }
+            } catch  where error.isMediumGone {
+                throw error
             } catch {
                 bad.append((place, BundleError(error)))
             }

@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 const int dray_o_direct = O_DIRECT;
@@ -54,3 +55,6 @@ int dray_open_beneath(int fd, const char *path) {
     if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return opened;
     return open_by_component(fd, path);
 }
+
+uint32_t dray_major(uint64_t device) { return gnu_dev_major(device); }
+uint32_t dray_minor(uint64_t device) { return gnu_dev_minor(device); }

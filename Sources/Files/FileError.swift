@@ -24,6 +24,12 @@ package struct FileError: Error, Equatable {
     /// Whether the file system or the quota is full.
     package var isOutOfSpace: Bool { errno == .noSpace || errno == Errno(rawValue: EDQUOT) }
 
+    /// Whether the device under the file system is no longer there.
+    package var isMediumGone: Bool { errno == Errno(rawValue: ENODEV) || errno == Errno(rawValue: ENXIO) }
+
+    /// Whether the device could not give the bytes: pulled, or a bad sector.
+    package var isMediumUnreadable: Bool { errno == .ioError || isMediumGone }
+
     /// Whether there is no such file or folder.
     package var isMissing: Bool { errno == .noSuchFileOrDirectory }
 }
@@ -34,7 +40,7 @@ extension FileError: CustomStringConvertible {
         if isOutOfSpace {
             let amount = missingBytes.map { "\($0) more bytes are needed; " } ?? ""
             advice = "; \(amount)make room there and run the same command again"
-        } else if errno == .ioError || errno == Errno(rawValue: ENODEV) {
+        } else if isMediumUnreadable {
             advice = "; check the medium's connection and run the same command again"
         } else if errno == .permissionDenied {
             advice = "; check who may use it"

@@ -8,7 +8,7 @@ package import SystemPackage
 package struct MediaFolder: Sendable, Hashable {
     package let path: FilePath
     /// Where each file is, by the name it is asked for; `nil`: under that name.
-    private let files: [String: String]?
+    package let files: [String: String]?
 
     package init(_ path: FilePath) { (self.path, files) = (path, nil) }
 
@@ -25,6 +25,17 @@ package struct MediaFolder: Sendable, Hashable {
     package func status(of name: String) throws(FileError) -> FileStatus? {
         if let files, files[name] == nil { return nil }
         return try path(of: name).statusIfPresent(followingLinks: false)
+    }
+
+    /// The names below one of its folders, `folder` with a `/` at its end, sorted bytewise; none where that is no folder.
+    /// Throws `FileError`.
+    package func names(below folder: String) throws(FileError) -> [String] {
+        if let files {
+            return files.keys.filter { $0.hasPrefix(folder) }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        }
+        let place = path.appending(folder)
+        guard try place.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }
+        return try place.entries().map { folder + $0 }
     }
 
     /// Opens a regular file below the folder. `name` is relative, its parts separated by `/`.

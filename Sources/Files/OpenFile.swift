@@ -152,7 +152,7 @@ package struct OpenFile: ~Copyable, Sendable {
 }
 
 /// What the file system says about a file.
-package struct FileStatus: Sendable, Equatable {
+package struct FileStatus: Sendable, Hashable {
     /// Bytes.
     package let size: UInt64
     package let isRegular: Bool
@@ -160,7 +160,12 @@ package struct FileStatus: Sendable, Equatable {
     package let isSymbolicLink: Bool
     /// Nanoseconds since 1970, of the last change of the data.
     package let modified: Int64
+    /// Nanoseconds since 1970, of the last change of the data or of what the file system says about it.
+    package let changed: Int64
     package let linkCount: UInt64
+    /// The number of the device, which may be another's once it is gone.
+    package let device: UInt64
+    package let inode: UInt64
 
     /// What stands at a path; `nil` leaves the reason in `errno`.
     init?(at path: String, followingLinks: Bool) {
@@ -175,6 +180,18 @@ package struct FileStatus: Sendable, Equatable {
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
         isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
         linkCount = UInt64(status.st_nlink)
+        (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+}
+
+extension FileStatus {
+    /// Whether the block device that the file is on has been taken away: what is left answers `EIO` as bad sectors do.
+    package var isDeviceGone: Bool {
+        let (major, minor) = (dray_major(device), dray_minor(device))
+        var status = stat()
+        guard major != 0, unsafe stat("/sys/dev/block", &status) == 0 else { return false }
+        return unsafe stat("/sys/dev/block/\(major):\(minor)", &status) != 0 && errno == ENOENT
     }
 }

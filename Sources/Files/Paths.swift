@@ -14,16 +14,16 @@ extension FilePath {
     /// Whether something is there.
     package func exists() throws(FileError) -> Bool { try statusIfPresent() != nil }
 
-    /// Makes this folder and those above it; one that is there is fine.
+    /// Makes this folder and those above it, durably; one that is there is fine.
     package func createDirectories() throws(FileError) {
-        if unsafe mkdir(string, 0o755) == 0 || errno == EEXIST { return }
-        guard errno == ENOENT, !removingLastComponent().isEmpty, removingLastComponent() != self else {
-            throw .last("create the folder", self)
+        let above = removingLastComponent()
+        var made = unsafe mkdir(string, 0o755)
+        if made != 0, errno == ENOENT, !above.isEmpty, above != self {
+            try above.createDirectories()
+            made = unsafe mkdir(string, 0o755)
         }
-        try removingLastComponent().createDirectories()
-        guard unsafe mkdir(string, 0o755) == 0 || errno == EEXIST else {
-            throw .last("create the folder", self)
-        }
+        if made == 0 { return try (above.isEmpty ? FilePath(".") : above).syncDirectory() }
+        guard errno == EEXIST else { throw .last("create the folder", self) }
     }
 
     /// The names in this folder without `.` and `..`, sorted bytewise.
@@ -48,6 +48,16 @@ extension FilePath {
     /// Removes a file; one that is not there is fine.
     package func removeFile() throws(FileError) {
         guard unsafe unlink(string) == 0 || errno == ENOENT else { throw .last("remove", self) }
+    }
+
+    /// Removes a file, so that it stays away after a power cut too; one that is not there is fine.
+    package func removeDurably() throws(FileError) {
+        if unsafe unlink(string) != 0 {
+            guard errno == ENOENT || errno == ENOTDIR else { throw .last("remove", self) }
+            return
+        }
+        let folder = removingLastComponent()
+        try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
     }
 
     /// Renames, replacing a file that stands there; the caller syncs the folder.

@@ -31,17 +31,20 @@ package final class LayoutTarget: LoadTarget {
     package func open() throws -> FileLock? {
         let marker = path.appending("oci-layout")
         if try !marker.exists() {
-            let names = try path.exists() ? path.entries().filter { $0 != LayoutTarget.lockName } : []
+            // What a run may have left that was stopped before the marker stood: it comes first.
+            let begun: Set<String> = [LayoutTarget.lockName, ".oci-layout.new"]
+            let names = try path.exists() ? path.entries().filter { !begun.contains($0) } : []
             guard names.isEmpty else { throw LayoutError.otherFolder(path) }
         }
-        try blobFolder.createDirectories()
+        try path.createDirectories()
         let lock = try FileLock(path.appending(LayoutTarget.lockName))
+        if try !marker.exists() {
+            try marker.replaceContents(with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
+        }
+        try blobFolder.createDirectories()
         // What a killed run left half-written; the lock says that nobody is writing it.
         for name in try blobFolder.entries() where name.hasPrefix(".") && name.hasSuffix(".partial") {
             try blobFolder.appending(name).removeFile()
-        }
-        if try !marker.exists() {
-            try marker.replaceContents(with: Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
         }
         if try !path.appending("index.json").exists() {
             try path.appending("index.json").replaceContents(with: LayoutIndex().encoded)

@@ -88,7 +88,7 @@ package struct PruneRecord: Sendable, Equatable {
     /// Writes the record atomically, never over another one; returns where. The state's lock is held.
     func write(in state: SiteState, signedBy signer: SiteSigner?) throws -> FilePath {
         let stamp = time.filter { $0.isNumber || $0 == "T" || $0 == "Z" }
-        try state.receiptsFolder.createDirectories()
+        try state.prepareReceipts()
         let file = try state.receiptsFolder.unused("\(stamp)-prune", suffix: ".prune")
         try file.replaceContents(with: signer?.file(of: statement) ?? json.canonicalBytes + [UInt8(ascii: "\n")])
         return file

@@ -55,7 +55,7 @@ extension Receipt {
 
     /// Writes the receipt atomically, never over another one; returns where. The state's lock is held.
     package func write(in state: SiteState, signedBy signer: SiteSigner? = nil) throws -> FilePath {
-        try state.receiptsFolder.createDirectories()
+        try state.prepareReceipts()
         let file = try state.receiptsFolder.unused(String(fileName.dropLast(5)), suffix: ".json")
         try file.replaceContents(with: self.file(signedBy: signer))
         return file

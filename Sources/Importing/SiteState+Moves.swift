@@ -46,7 +46,7 @@ extension SiteState {
     /// Keeps only these; none removes the file.
     func setNotedMoves(_ moves: [NotedMove], of address: String) throws {
         let file = file(in: "moves", of: address)
-        guard !moves.isEmpty else { return try file.removeFile() }
+        guard !moves.isEmpty else { return try file.removeDurably() }
         let entries: [JSONValue] = moves.sorted { $0.place.description < $1.place.description }.map { move in
             [
                 "repository": .string(move.place.repository), "tag": .string(move.place.reference),

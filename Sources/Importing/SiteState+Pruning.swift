@@ -38,7 +38,7 @@ extension SiteState {
     /// Notes a prune before its first step; `nil` when its record is written.
     func note(_ prune: NotedPrune?, of address: String) throws {
         let file = file(in: "pruning", of: address)
-        guard let prune else { return try file.removeFile() }
+        guard let prune else { return try file.removeDurably() }
         let document: JSONValue = [
             "address": .string(address), "releases": .array(prune.releases.map(\.json)),
             "steps": .array(prune.steps.map { ["action": .string($0.action), "name": .string($0.name)] }),

@@ -33,6 +33,15 @@ extension SiteState {
 
 // Receipts as people look for them, whatever they were loaded into.
 extension SiteState {
+    /// Makes the folder of receipts, and takes away what a run that was killed had begun to write there: its name holds the time,
+    /// so that no other would write over it. Under the state's lock.
+    func prepareReceipts() throws {
+        try receiptsFolder.createDirectories()
+        for name in try receiptsFolder.entries() where name.hasPrefix(".") && name.hasSuffix(".new") {
+            try receiptsFolder.appending(name).removeFile()
+        }
+    }
+
     /// The receipts that are kept, the newest first, and what is wrong with those that can't be read or believed. Throws
     /// `FileError`.
     package func receipts() throws -> (readable: [KeptReceipt], faults: [String]) {

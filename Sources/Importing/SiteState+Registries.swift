@@ -27,7 +27,7 @@ extension SiteState {
 
     func note(unfinishedLoad isUnfinished: Bool, of address: String) throws {
         let file = file(in: "unfinished", of: address)
-        guard isUnfinished else { return try file.removeFile() }
+        guard isUnfinished else { return try file.removeDurably() }
         try file.removingLastComponent().createDirectories()
         try file.replaceContents(with: JSONValue.object(["address": .string(address)]).canonicalBytes)
     }

@@ -43,7 +43,7 @@ extension SiteState {
     /// Notes which are left; none removes the file.
     func setStagingTags(_ tags: [Place], of address: String, in kind: OwnTags = .staging) throws {
         let file = file(in: kind.rawValue, of: address)
-        guard !tags.isEmpty else { return try file.removeFile() }
+        guard !tags.isEmpty else { return try file.removeDurably() }
         let entries = tags.map {
             (
                 name: $0.description,

@@ -71,16 +71,17 @@ private struct Packer {
         try options.out.createDirectories()
         let place = Digest(of: Array(try final.absolute().string.utf8)).hex
         let done = state.appending("\(place).done")
+        let journalPath = state.appending("\(place).journal")
         if try final.exists() {
             guard try done.exists(), try done.contents(limit: 1000) == Array(plan.releaseID.hex.utf8) else {
                 throw PackError.bundleExists(final)
             }
             var result = PackResult(folder: final)
             result.wasComplete = true
+            try journalPath.removeDurably()  // where the run that made it was stopped just before that
             return result
         }
         var trust = try openTrust()
-        let journalPath = state.appending("\(place).journal")
         let journal = try Journal(at: journalPath, plan: plan.id, restart: try options.restart || !partial.exists())
         try partial.appending("volumes").createDirectories()
         if journal.records.isEmpty { try partial.removeTree(keeping: ["volumes"]) }
@@ -91,7 +92,7 @@ private struct Packer {
         guard options.signs else { return result }
         try partial.rename(to: final)
         try options.out.syncDirectory()
-        try journalPath.removeFile()
+        try journalPath.removeDurably()
         return result
     }
 

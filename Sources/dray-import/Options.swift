@@ -25,8 +25,9 @@ struct StateOptions: ParsableArguments {
 /// Which bundle a command is about.
 struct MediaOptions: ParsableArguments {
     @Argument(
-        help: ArgumentHelp("Bundle folders, or folders with bundles directly below.", valueName: "media"),
-        completion: .directory)
+        help: ArgumentHelp(
+            "Bundle folders, folders or mount points with bundles up to three levels below, or files, whatever their names.",
+            valueName: "media"), completion: .directory)
     var media: [String]
 
     @Option(help: ArgumentHelp("The bundle's folder name, where the media hold several.", valueName: "name"))
@@ -39,15 +40,19 @@ struct MediaOptions: ParsableArguments {
     var shown: String { words.shellLine }
 
     func unverified() throws -> UnverifiedBundle {
-        for folder in media { try folder.mustExist(as: "the media folder") }
-        var bundle = try MediaSet(media.map { FilePath($0) }).bundle(release)
+        for folder in media { try folder.mustExist(as: "the media folder or file") }
+        var bundle = try mediaSet().bundle(release)
         bundle.decoders = try state.site.frameDecoders()
         return bundle
     }
 
+    private func mediaSet() throws -> MediaSet {
+        try MediaSet(media.map { FilePath($0) }, trust: state.site.pinnedRoots())
+    }
+
     /// The other bundles on the same media.
     func others() throws -> [UnverifiedBundle] {
-        let set = try MediaSet(media.map { FilePath($0) })
+        let set = try mediaSet()
         let chosen = try set.bundle(release).name
         return try bundles(set.all.filter { $0.name != chosen && !$0.isTrustOnly })
     }

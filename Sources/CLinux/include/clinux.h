@@ -17,6 +17,10 @@ int dray_start_writeback(int fd, int64_t offset, int64_t length);
 /// directory by no way. Falls back to one component at a time where openat2 is missing; fd or -1.
 int dray_open_beneath(int fd, const char *path);
 
+/// The two halves of a device number.
+uint32_t dray_major(uint64_t device);
+uint32_t dray_minor(uint64_t device);
+
 /// How many arguments the process was started with, its name included.
 int dray_argument_count(void);
 /// One of them, never NULL; `index` is below the count.
