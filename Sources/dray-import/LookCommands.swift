@@ -29,13 +29,35 @@ struct VerifyCommand: Command {
                 + "paper or a telephone.", valueName: "file"), completion: .file())
     var report: String?
     @Option(help: "Threads that read and hash, 1 to 64.") var jobs = 4
+    @OptionGroup(title: "Drop folder") var drop: WatchOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard (1...64).contains(jobs) else { throw ValidationError("--jobs takes 1 to 64") }
     }
 
+    /// Checks what arrives in a drop folder; what was found good before is not read again.
+    private func watch(_ progress: Progress) throws -> Outcome {
+        guard report == nil, media.release == nil else { throw UsageError("--watch takes neither --report nor --release") }
+        return Outcome(
+            try drop.watch(media, output) { loose in
+                do {
+                    let site = media.state.site
+                    var unverified = loose.arrived
+                    unverified.decoders = try site.frameDecoders()
+                    let bundle = try unverified.verified(by: site.pinnedRoots(), now: .now)
+                    try site.keepRoots(of: bundle.metadata)
+                    let found = try bundle.verification(
+                        threads: jobs, memory: memory(of: bundle).memory, reportTo: nil, progress: progress)
+                    return Watch.Handled(failure: found.failure, text: found.text, json: found.json)
+                } catch {
+                    return try Watch.Handled(stopping: error)
+                }
+            })
+    }
+
     func perform(_ progress: Progress) throws -> Outcome {
+        if drop.watch { return try watch(progress) }
         let bundle = try media.verified()
         let (memory, warning) = try memory(of: bundle)
         var found = try bundle.verification(
