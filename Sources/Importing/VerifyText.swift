@@ -32,13 +32,17 @@ extension VerifiedBundle {
 
     private func verifyRows(_ check: VerifyReport) -> [(String, String)] {
         let good = Set(check.volumes.filter { $0.isGood && $0.path != nil }.compactMap(\.path)).count
-        let before = check.bytesSkipped > 0 ? ", \(check.bytesSkipped.asSize) of it before (--recheck reads it again)" : ""
+        let before =
+            check.bytesSkipped > 0 ? ", \(check.bytesSkipped.asSize) of it before (--recheck reads it again)" : ""
         let signers = Set(metadata.targets.signers + [sumsSigner]).map { String($0.hex.prefix(16)) }.sorted()
         var rows = [
             ("release", release.title),
             ("root", RootCandidate.grouped(metadata.fingerprint?.hex ?? "")),
             ("signed by", signers.joined(separator: ", ")),
-            ("checked", "\((check.bytesChecked + check.bytesSkipped).asSize) in \(good.of("good volume file"))\(before)"),
+            (
+                "checked",
+                "\((check.bytesChecked + check.bytesSkipped).asSize) in \(good.of("good volume file"))\(before)"
+            ),
         ]
         rows += deltaRows
         rows.append(("result", check.failure.map { "\($0)" } ?? check.allIsWell))
