@@ -22,7 +22,7 @@ extension VerifiedBundle {
             warnings.append("what was verified could not be kept for the next time: \(error)")
         }
         if let file { try file.replaceContents(with: check.wanted.json.canonicalBytes + [UInt8(ascii: "\n")]) }
-        let parity = check.wanted.isEmpty ? nil : try ParityVerdict(self, check.wanted, try media())
+        let parity = try check.wanted.isEmpty ? nil : ParityVerdict(self, check.wanted, media())
         var text = [verifyRows(check).aligned] + check.lines.map { "  \($0)" }
         if let parity { text.append("  \(parity.text)") }
         if !check.wanted.isEmpty {
@@ -31,19 +31,24 @@ extension VerifiedBundle {
         }
         let missing = check.volumes.filter { $0.fault == .volumeMissing($0.volume.name) }.map(\.volume.name)
         return Report(
-            text: text.joined(separator: "\n"), json: check.json.adding("parity", parity?.json ?? .null), warnings: warnings,
+            text: text.joined(separator: "\n"), json: check.json.adding("parity", parity?.json ?? .null),
+            warnings: warnings,
             next: missing.isEmpty ? [] : [VerifiedBundle.addMedia(missing)], failure: check.failure)
     }
 
     private func verifyRows(_ check: VerifyReport) -> [(String, String)] {
         let good = Set(check.volumes.filter { $0.isGood && $0.path != nil }.compactMap(\.path)).count
-        let before = check.bytesSkipped > 0 ? ", \(check.bytesSkipped.asSize) of it before (--recheck reads it again)" : ""
+        let before =
+            check.bytesSkipped > 0 ? ", \(check.bytesSkipped.asSize) of it before (--recheck reads it again)" : ""
         let signers = Set(metadata.targets.signers + [sumsSigner]).map { String($0.hex.prefix(16)) }.sorted()
         var rows = [
             ("release", release.title),
             ("root", RootCandidate.grouped(metadata.fingerprint?.hex ?? "")),
             ("signed by", signers.joined(separator: ", ")),
-            ("checked", "\((check.bytesChecked + check.bytesSkipped).asSize) in \(good.of("good volume file"))\(before)"),
+            (
+                "checked",
+                "\((check.bytesChecked + check.bytesSkipped).asSize) in \(good.of("good volume file"))\(before)"
+            ),
         ]
         rows += deltaRows
         rows.append(("result", check.failure.map { "\($0)" } ?? check.allIsWell))
@@ -87,7 +92,8 @@ private struct ParityVerdict {
 
     var text: String {
         guard lost > 0 else {
-            return "all of that is repairable from parity: dray-import repair, or load --repair from media that can't be written"
+            return
+                "all of that is repairable from parity: dray-import repair, or load --repair from media that can't be written"
         }
         return "parity can't bring back \(lost.of("block")) of the \(blocks) that are lacking"
             + (lost < blocks ? "; the others are repairable" : "")

@@ -22,7 +22,8 @@ struct VerifyCommand: Command {
             """)
 
     @OptionGroup var media: MediaOptions
-    @Flag(help: "Believe no earlier run: read again what was found good before, on media at hand or not.") var recheck = false
+    @Flag(help: "Believe no earlier run: read again what was found good before, on media at hand or not.") var recheck =
+        false
     @Option(
         help: ArgumentHelp(
             "Write what is lacking here, for dray copy --blocks on the connected side. The result also has it as a line for "
@@ -38,7 +39,9 @@ struct VerifyCommand: Command {
 
     /// Checks what arrives in a drop folder; what was found good before is not read again.
     private func watch(_ progress: Progress) throws -> Outcome {
-        guard report == nil, media.release == nil else { throw UsageError("--watch takes neither --report nor --release") }
+        guard report == nil, media.release == nil else {
+            throw UsageError("--watch takes neither --report nor --release")
+        }
         return Outcome(
             try drop.watch(media, output) { loose in
                 do {
@@ -61,7 +64,8 @@ struct VerifyCommand: Command {
         let bundle = try media.verified()
         let (memory, warning) = try memory(of: bundle)
         var found = try bundle.verification(
-            threads: jobs, memory: memory, reportTo: report.map { FilePath($0) }, media: { try media.unverified().media },
+            threads: jobs, memory: memory, reportTo: report.map { FilePath($0) },
+            media: { try media.unverified().media },
             progress: progress)
         if let warning { found.warnings.append(warning) }
         found.next = next(found.failure, found.next)
@@ -78,7 +82,8 @@ struct VerifyCommand: Command {
     }
 
     private func next(_ failure: Failure?, _ add: [String]) -> [String] {
-        let blocks = "# or take the report, or its line, to the connected side: dray copy BUNDLE --to MEDIA --blocks REPORT"
+        let blocks =
+            "# or take the report, or its line, to the connected side: dray copy BUNDLE --to MEDIA --blocks REPORT"
         switch failure {
         case nil: return nextPlan(media)
         case .incomplete: return add + ["# media that come one by one may be given alone"]

@@ -70,8 +70,11 @@ struct WatchTests {
     }
 
     private func listing() throws -> String {
-        try run(["bash", "-c", "cd \(drop) && find . -type f -printf '%p %s %T@\\n' | sort && sha256sum $(find . -type f | sort)"])
-            .output
+        try run([
+            "bash", "-c",
+            "cd \(drop) && find . -type f -printf '%p %s %T@\\n' | sort && sha256sum $(find . -type f | sort)",
+        ])
+        .output
     }
 
     @Test func `two bundles that arrive mixed, under other names and growing, are each loaded`() throws {
@@ -93,7 +96,9 @@ struct WatchTests {
         let report = try watch().run(
             handle: { bundle in
                 let handled = try handle(bundle)
-                let round = rounds.withLock { $0 += 1; return $0 }
+                let round = rounds.withLock {
+                    $0 += 1; return $0
+                }
                 if round <= 2 { for part in 0..<3 { try grow(round - 1, part) } }
                 return handled
             }, say: { line in lines.withLock { $0.append(line) } })
@@ -150,13 +155,17 @@ struct WatchTests {
         let tries = Mutex(0)
         let report = try watch().run(
             handle: { _ in
-                let number = tries.withLock { $0 += 1; return $0 }
+                let number = tries.withLock {
+                    $0 += 1; return $0
+                }
                 return Watch.Handled(failure: number < 3 ? .failed : nil, text: "try \(number)", json: .null)
             }, say: { _ in })
         #expect(report.failure == nil && tries.withLock { $0 } == 3)
         #expect(throws: Interrupted.self) {
             try watch().run(handle: { _ in try Watch.Handled(stopping: Interrupted()) }, say: { _ in })
         }
-        #expect(try watch(once: true).run(handle: { _ in .init(failure: nil, text: "", json: .null) }) { _ in }.failure == nil)
+        #expect(
+            try watch(once: true).run(handle: { _ in .init(failure: nil, text: "", json: .null) }) { _ in }.failure
+                == nil)
     }
 }
