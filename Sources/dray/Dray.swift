@@ -25,7 +25,8 @@ struct Dray: ParsableCommand {
         version: toolVersion,
         subcommands: [
             KeyCommand.self, TrustCommand.self, PacksCommand.self, MirrorCommand.self, ManifestCommand.self,
-            PackCommand.self, SignCommand.self, CopyCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self,
+            PackCommand.self, SignCommand.self, CopyCommand.self, VerifyCommand.self, InspectCommand.self,
+            ListCommand.self,
             DiffCommand.self, SiteCommand.self,
         ])
 
