@@ -58,6 +58,8 @@ package struct UnverifiedBundle: Sendable {
     package var findings: [Finding] = []
     /// Where its frames will be decoded.
     package var decoders = FrameDecoders.inProcess
+    /// Make places where blocks may be found beside the media, once it is verified: `VerifiedBundle.blockSources`, in this order.
+    package var sourceMakers: [@Sendable (VerifiedBundle) throws -> (any BlockSource)?] = []
 
     package init(name: String, folders: [FilePath]) {
         self.init(name: name, media: folders.map { MediaFolder($0) })

@@ -72,15 +72,19 @@ struct SmallFiles {
         return (good.value, good.bytes)
     }
 
-    /// What stands at all places of a file, each content once; what can't be read is left out.
+    /// What stands at all places of a file, each content once; what can't be read is left out, unless it is all there is.
     func candidates(_ name: String, limit: Int) throws -> [[UInt8]] {
         var contents: [[UInt8]] = []
+        var unreadable: FileError?
         for place in places(of: name) {
             do throws(FileError) {
                 guard let bytes = try place.folder.contents(of: place.name, limit: limit) else { continue }
                 if !contents.contains(bytes) { contents.append(bytes) }
+            } catch  where error.isMediumUnreadable {
+                unreadable = error
             } catch { continue }  // `taken` says what is wrong with it
         }
+        if contents.isEmpty, let unreadable { throw unreadable }
         return contents
     }
 

@@ -25,6 +25,9 @@ extension UnverifiedBundle {
         var verification = Verification(metadata: metadata, files: files)
         var bundle = try verification.bundle(name: name, loose: loose, contents)
         bundle.decoders = decoders
+        for make in sourceMakers {
+            if let source = try make(bundle) { bundle.blockSources.append(source) }
+        }
         return bundle
     }
 
@@ -57,6 +60,13 @@ extension UnverifiedBundle {
         }
         return nil
     }
+}
+
+/// `SHA256SUMS`, verified, and what it says of every file, itself and its signature included.
+private struct SignedSums {
+    let lines: SumsFile
+    let signer: KeyID
+    let digests: [String: Digest]
 }
 
 /// Step 2 of the verification: what the targets list, each fault noted and the next file checked all the same.
@@ -96,7 +106,7 @@ struct Verification {
         var bundle = VerifiedBundle(
             name: name, release: release, index: index, metadata: metadata, sumsSigner: sums.signer,
             findings: files.findings, volumes: volumes)
-        bundle.blockSources = sources
+        (bundle.blockSources, bundle.digests) = (sources, sums.digests)
         return bundle
     }
 
@@ -186,7 +196,7 @@ struct Verification {
 
     // MARK: SHA256SUMS
 
-    private mutating func sums() throws -> (lines: SumsFile, signer: KeyID) {
+    private mutating func sums() throws -> SignedSums {
         let root = metadata.root.root
         let path = files.path("SHA256SUMS")
         guard try files.isPresent("SHA256SUMS") else { throw BundleError.fileMissing(path) }
@@ -208,7 +218,8 @@ struct Verification {
             guard bytes == signed else { throw TrustError.detachedSignature(file: "SHA256SUMS") }
         }
         guard let lines = SumsFile(parsing: signed) else { throw BundleError.malformed(path, "its lines") }
-        return (lines, signer)
+        let own = ["SHA256SUMS": Digest(of: signed), "SHA256SUMS.sig": Digest(of: taken.bytes)]
+        return SignedSums(lines: lines, signer: signer, digests: lines.digests.merging(own) { $1 })
     }
 
     /// The lines must say of every file what the targets say, and nothing of any other but older roots.

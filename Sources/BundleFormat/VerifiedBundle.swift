@@ -3,7 +3,7 @@
 package import Cage
 internal import Files
 package import OCI
-internal import SystemPackage
+package import SystemPackage
 package import Trust
 
 /// A bundle of which everything but the volumes' content has been checked; only `UnverifiedBundle.verified` makes one.
@@ -18,6 +18,8 @@ package struct VerifiedBundle: Sendable {
     /// What should be known and stops nothing: unsigned names, small files taken from copies, volumes that are absent
     /// or unusable.
     package let findings: [Finding]
+    /// The SHA-256 of every file that `SHA256SUMS` lists, of itself and of its signature, by name.
+    package internal(set) var digests: [String: Digest] = [:]
     let volumes: [VolumePlaces]
     let frames: FrameMap
     /// Where its frames are decoded.
@@ -108,6 +110,13 @@ package struct VerifiedBundle: Sendable {
         guard let target = metadata.targets.content.files[name] else { return nil }
         var files = SmallFiles(media.media)
         return try files.bytes(of: name, target, limit: limit)
+    }
+
+    /// The names in a folder of this bundle that nothing signs: those to report, and those in `trust/` and `kit/`, for which
+    /// verification refuses the medium. Throws `FileError`.
+    package func unsignedNames(in folder: FilePath) throws -> (reported: [FilePath], refused: [FilePath]) {
+        let walk = try NameWalk(folder, signed: digests.keys)
+        return (walk.unsigned, walk.refused)
     }
 
     /// A reader of objects, for one thread. `externals`: where it finds what a delta leaves out.

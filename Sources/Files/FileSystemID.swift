@@ -14,7 +14,7 @@ package struct FileSystemID: Sendable, Hashable, CustomStringConvertible {
     /// file system itself says, which for FAT, exFAT and discs is only the number of their device.
     package init(of path: FilePath) throws(FileError) {
         guard let status = FileStatus(at: path.string, followingLinks: true) else { throw .last("examine", path) }
-        if let known = FileSystemID.listed(device: status.device) {
+        if let known = FileSystemID.listed(device: status.fileSystem) {
             description = "uuid:\(known)"
             return
         }
@@ -24,12 +24,12 @@ package struct FileSystemID: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The name in `/dev/disk/by-uuid` that is a link to the device.
-    private static func listed(device: UInt64) -> String? {
+    private static func listed(device: DeviceNumber) -> String? {
         let folder = FilePath("/dev/disk/by-uuid")
         do throws(FileError) {
             return try folder.entries().first { name in
-                var status = stat()
-                return unsafe stat(folder.appending(name).string, &status) == 0 && UInt64(status.st_rdev) == device
+                let status = FileStatus(at: folder.appending(name).string, followingLinks: true)
+                return status?.isBlockDevice == true && status?.device == device
             }
         } catch {
             return nil  // no udev here

@@ -67,7 +67,10 @@ package final class ZotRootTarget: LoadTarget {
 
     /// A blob that any repository has with its size costs nothing, one that several need is written once.
     package func bytesLacking(_ plan: LoadPlan) throws -> UInt64 {
-        try plan.sizes.reduce(0) { sum, entry in
+        var writes = PlannedWrites()
+        writes.add(root.path, bytes: 0, largestFile: plan.sizes.values.max() ?? 0)
+        try writes.check()
+        return try plan.sizes.reduce(0) { sum, entry in
             let known = try home(of: entry.key).flatMap { try $0.statusIfPresent()?.size }
             return known == entry.value ? sum : sum + entry.value
         }

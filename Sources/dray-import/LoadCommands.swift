@@ -25,6 +25,7 @@ struct PlanCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @OptionGroup var healing: HealingOptions
     @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(
         help: ArgumentHelp("Write the plan here too, where no file is yet.", valueName: "file"), completion: .file())
@@ -69,8 +70,9 @@ struct PlanCommand: Command {
         run.assumedReleases = leave.assumeRelease
         (run.freeSpace, run.reason, run.out) = (leave.freeSpace?.bytes, reason, out.map { FilePath($0) })
         let given = GivenArguments(
-            media: media.words + places.words, target: self.target.words, state: media.state.words, leave: leave.words)
-        let unverified = try media.unverified()
+            media: media.words + healing.words + places.words, target: self.target.words, state: media.state.words,
+            leave: leave.words)
+        let unverified = try media.unverified(repair: healing.repair)
         run.places = try places.given(media)
         return try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
@@ -141,6 +143,7 @@ struct LoadCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @OptionGroup var healing: HealingOptions
     @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(help: "head asks for every blob and its size at the end; deep fetches and hashes every blob.")
     var readBack = ReadBackDepth.head
@@ -164,7 +167,7 @@ struct LoadCommand: Command {
         let several = try target.each()
         if several.count > 1 { return try load(into: several, progress) }
         let target = try target.target(media.state.site)
-        let (run, unverified) = (try run(), try media.unverified())
+        let (run, unverified) = (try run(), try media.unverified(repair: healing.repair))
         let given = given(self.target)
         let result = try media.sayingHowToTrust {
             try run.run(unverified, to: target, given: given, progress: progress)
@@ -185,7 +188,8 @@ struct LoadCommand: Command {
     }
 
     private func given(_ target: TargetOptions) -> GivenArguments {
-        GivenArguments(media: media.words + places.words, target: target.words, state: media.state.words)
+        GivenArguments(
+            media: media.words + healing.words + places.words, target: target.words, state: media.state.words)
     }
 
     private func load(into targets: [TargetOptions], _ progress: Progress) throws -> Outcome {
@@ -195,7 +199,7 @@ struct LoadCommand: Command {
         let parts = try targets.map {
             SeveralLoads.Part(try $0.target(media.state.site), given: given($0))
         }
-        let (run, unverified) = (try run(), try media.unverified())
+        let (run, unverified) = (try run(), try media.unverified(repair: healing.repair))
         let endings = try SeveralLoads(run).run(unverified, parts, progress: progress)
         return Outcome(
             SeveralReports(

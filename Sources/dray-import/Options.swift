@@ -5,6 +5,7 @@ import BundleFormat
 import CommandLineSupport
 import Files
 import Importing
+import Parity
 import RegistryClient
 import SystemPackage
 
@@ -39,10 +40,12 @@ struct MediaOptions: ParsableArguments {
     var words: [String] { media + (release.map { ["--release", $0] } ?? []) + state.words }
     var shown: String { words.shellLine }
 
-    func unverified() throws -> UnverifiedBundle {
+    /// With `repair`, blocks that no medium has right come from parity.
+    func unverified(repair: Bool = false) throws -> UnverifiedBundle {
         for folder in media { try folder.mustExist(as: "the media folder or file") }
         var bundle = try mediaSet().bundle(release)
         bundle.decoders = try state.site.frameDecoders()
+        if repair { bundle.useParity() }
         return bundle
     }
 
@@ -67,9 +70,9 @@ struct MediaOptions: ParsableArguments {
     }
 
     /// The bundle after every check that needs no volume; later roots of its chain are kept.
-    func verified() throws -> VerifiedBundle {
+    func verified(repair: Bool = false) throws -> VerifiedBundle {
         let site = state.site
-        let unverified = try unverified()
+        let unverified = try unverified(repair: repair)
         return try sayingHowToTrust {
             let bundle = try unverified.verified(by: site.pinnedRoots(), now: .now)
             try site.keepRoots(of: bundle.metadata)
@@ -88,6 +91,18 @@ struct MediaOptions: ParsableArguments {
                 command: ["dray-import", "trust", "add", folder.isEmpty ? "." : folder.string] + state.words)
         }
     }
+}
+
+/// Whether parity is used.
+struct HealingOptions: ParsableArguments {
+    @Flag(
+        help:
+            "Take blocks that no medium has right from parity, in memory; a missing volume counts where parity is enough."
+    )
+    var repair = false
+
+    /// The option again, for the next command.
+    var words: [String] { repair ? ["--repair"] : [] }
 }
 
 /// From where a delta's left-out bytes may be taken.
