@@ -275,7 +275,6 @@ struct MediaTurnToolTests {
                 command(0, ["--limit-rate", "1M"]), output: site.folder.appending("out"),
                 errorOutput: site.folder.appending("err"))
             usleep(useconds_t(moment * 1_000_000))
-            _ = Glibc.kill(child.id, SIGKILL)
             child.kill()
             #expect(server.allTags.allSatisfy(\.isStaging))
         }
