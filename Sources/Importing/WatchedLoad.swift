@@ -12,7 +12,9 @@ extension LoadRun {
         _ bundle: LooseBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
     ) throws -> Watch.Handled {
         do {
-            let isThere = try state.releases(at: target.address).loaded.contains { $0.newest.release == bundle.release.hex }
+            let isThere = try state.releases(at: target.address).loaded.contains {
+                $0.newest.release == bundle.release.hex
+            }
             guard !isThere else {
                 return Watch.Handled(
                     failure: nil, text: "loaded already, as its receipt says", json: ["alreadyLoaded": .bool(true)])

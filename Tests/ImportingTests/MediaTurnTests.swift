@@ -108,7 +108,10 @@ struct MediaTurnTests {
         #expect(try site.planOfTurn(root, media: [media[0]]).failure == .incomplete)
     }
 
-    @Test func `the plan says what is kept, in the best order and at most, and what beginning with the first volume saves`() throws {
+    @Test
+    func `the plan says what is kept, in the best order and at most, and what beginning with the first volume saves`()
+        throws
+    {
         let target = try registryTarget(RegistryServer().url + "/a")
         let first = try site.planOfTurn(target, media: [media[0]])
         let spool = try JSONCursor(first.json)["media"]["spool"]
@@ -266,7 +269,10 @@ struct MediaTurnToolTests {
             try site.medium("m-\(own)", without: volumes.filter { $0 != own }.map { "volumes/\($0)" })
         }
         let command = { (number: Int, more: [String]) in
-            [SourceTree.tool("dray-import").string, "load", media[number].string, "--to", "\(server.url)/spectro-content"]
+            [
+                SourceTree.tool("dray-import").string, "load", media[number].string, "--to",
+                "\(server.url)/spectro-content",
+            ]
                 + ["--state", site.state.path.string, "--quiet"] + more
         }
         // The first medium takes some seconds at this rate; it is killed at three moments on the way.
