@@ -320,6 +320,109 @@ class LoadRegistry(AtSite):
         return {"links": sorted(links), "tags": tags, "wrong": wrong, "site": self.site_files()}
 
 
+class Copy(Scene):
+    """Onto a folder that stands for a stick; two must be two file systems."""
+
+    name = "copy"
+    needs = "copy"
+    media = property(lambda self: (self.ground.media,))
+
+    def prepare(self):
+        os.makedirs(self.at("a"))
+
+    def command(self):
+        return [self.ground.tool("dray"), "copy", self.ground.media, "--to", self.at("a"), "--root", self.ground.at("trust0/1.root.json"),
+                "--state", self.at("state"), "--quiet"]
+
+    def copied(self, name):
+        """What stands on a stick below its final names: labels hold the time, and count by name alone."""
+        found = tree(self.at(name)) if os.path.isdir(self.at(name)) else {}
+        found = {n: "label" if os.path.basename(n).startswith("MEDIUM") else d for n, d in found.items()}
+        return {n: d for n, d in found.items() if not any(part.startswith(".") for part in n.split("/"))}
+
+    def whole(self):
+        right = tree(self.ground.media)
+        return [f"{name}/{n} isn't whole" for name in ("a",) for n, d in self.copied(name).items()
+                if d != "label" and right.get(n.removeprefix(NAME + "/")) != d]
+
+    def state(self):
+        return {name: {n: "label" if os.path.basename(n).startswith("MEDIUM") else d for n, d in tree(self.at(name)).items()} for name in ("a",)}
+
+
+class ParityAdd(Scene):
+    name = "parity add"
+    needs = "parity"
+
+    def prepare(self):
+        shutil.copytree(self.ground.media, self.at(NAME))
+
+    def command(self):
+        return [self.ground.tool("dray"), "parity", "add", self.at(NAME), "--parity", "2", "--root", self.ground.at("trust0/1.root.json"), "--quiet"]
+
+    def whole(self):
+        return [] if self.expected is None else [f"{n} isn't whole" for n, d in tree(self.at(NAME)).items()
+                                                 if self.expected["all"].get(n) != d and not os.path.basename(n).startswith(".")]
+
+    def state(self):
+        return {"all": tree(self.at(NAME))}
+
+
+class Repair(Scene):
+    """A volume is gone, another has two bad blocks, a third is cut off, and a small file is damaged."""
+
+    name = "repair"
+    needs = "parity"
+    block = 1 << 20
+
+    def __init__(self, ground, live):
+        super().__init__(ground, live)
+        self.right = live + ".right"
+        shutil.copytree(ground.media, self.right)
+        ground.run("dray", "parity", "add", self.right, "--parity", "2", "--root", "trust0/1.root.json", "--quiet")
+        self.volumes = sorted(n for n in os.listdir(os.path.join(self.right, "volumes")) if n.endswith(".zst"))
+
+    def close(self):
+        shutil.rmtree(self.right, ignore_errors=True)
+
+    def prepare(self):
+        bundle = self.at(NAME)
+        shutil.copytree(self.right, bundle)
+        os.remove(os.path.join(bundle, "volumes", self.volumes[1]))
+        for name, offsets in ((os.path.join("volumes", self.volumes[2]), (5, self.block + 77)), ("release.json", (3,))):
+            with open(os.path.join(bundle, name), "r+b") as file:
+                for offset in offsets:
+                    byte = os.pread(file.fileno(), 1, offset)
+                    os.pwrite(file.fileno(), bytes([byte[0] ^ 1]), offset)
+        os.truncate(os.path.join(bundle, "volumes", self.volumes[3]), 2 * self.block + 500)
+
+    def command(self):
+        return [self.ground.tool("dray"), "repair", self.at(NAME), "--root", self.ground.at("trust0/1.root.json"), "--quiet"]
+
+    def whole(self):
+        """What was good stays good, block by block."""
+        faults, bundle = [], self.at(NAME)
+        damaged = {(2, 0), (2, 1)} | {(3, n) for n in range(2, 100)}
+        for number, name in enumerate(self.volumes):
+            place = os.path.join(bundle, "volumes", name)
+            if not os.path.exists(place):
+                faults += [] if number == 1 else [f"{name} is gone"]
+                continue
+            with open(place, "rb") as found, open(os.path.join(self.right, "volumes", name), "rb") as right:
+                block = 0
+                while piece := right.read(self.block):
+                    if found.read(self.block) != piece and (number, block) not in damaged:
+                        faults.append(f"block {block} of {name} has gone bad")
+                    block += 1
+        for n, d in tree(self.right, ("volumes",)).items():
+            if n != "release.json" and (not os.path.exists(os.path.join(bundle, n)) or sha256(os.path.join(bundle, n)) != d):
+                faults.append(f"{n} has gone bad")
+        return faults
+
+    def state(self):
+        found = tree(self.at(NAME))
+        return {"all": found, "right": differences(tree(self.right), found)}
+
+
 class Toy(Scene):
     """A tool of three lines, right or wrong in a known way: what shows that the sweep can tell them apart."""
 
@@ -358,4 +461,4 @@ for step in sys.argv[2:]:
         return {"all": tree(self.live)}
 
 
-SCENES = [Pack, Extract, Verify, LoadLayout, LoadRegistry]
+SCENES = [Pack, Extract, Verify, LoadLayout, LoadRegistry, Copy, ParityAdd, Repair]
