@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -186,6 +187,30 @@ class Pack(Scene):
     def state(self):
         left = [n for n in os.listdir(self.at("state/pack")) if not n.endswith(".done")]
         return {"bundle": self.signed(self.at("out", NAME)), "out": sorted(os.listdir(self.at("out"))), "left": left}
+
+
+class PackLarge(Pack):
+    """300 MB that don't compress, so that what a stop costs shows: not more than a group is written again."""
+
+    name = "pack of 300 MB"
+    is_large = True
+
+    def __init__(self, ground, live):
+        super().__init__(ground, live)
+        self.folder = live + ".inputs"
+        os.makedirs(self.folder)
+        with open(os.path.join(self.folder, "tool"), "wb") as out:
+            for number in range(300):
+                out.write(random.Random(number).randbytes(1_000_000))
+        with open(os.path.join(self.folder, "release.yaml"), "w") as out:
+            out.write("format: 1\nrelease: { product: palette-enterprise, version: 1.0.0, edition: palette }\ncontents:\n  - file: tool\n    plain: false\n")
+        self.manifest = os.path.join(self.folder, "release.yaml")
+
+    def close(self):
+        shutil.rmtree(self.folder)
+
+    def command(self):
+        return [w if w != "3MiB" else "none" for w in super().command()]
 
 
 class AtSite(Scene):
@@ -461,4 +486,4 @@ for step in sys.argv[2:]:
         return {"all": tree(self.live)}
 
 
-SCENES = [Pack, Extract, Verify, LoadLayout, LoadRegistry, Copy, ParityAdd, Repair]
+SCENES = [Pack, PackLarge, Extract, Verify, LoadLayout, LoadRegistry, Copy, ParityAdd, Repair]
