@@ -6,6 +6,9 @@ import PackageDescription
 /// Set by `scripts/fuzz` alone: instruments every target and adds the fuzz targets, which no other build sees.
 let isFuzzing = Context.environment["DRAY_FUZZ"] != nil
 
+/// Set by `scripts/test`: optimises what the tests run, in a debug build. Preconditions and overflow checks stay.
+let isOptimized = Context.environment["DRAY_OPTIMIZED_TESTS"] != nil
+
 let settings: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
@@ -14,13 +17,16 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
 
+/// Of what ships and of the servers that the tests run against; tests themselves are only compiled faster without.
+let shippedSettings = settings + (isOptimized ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
+
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// A Swift target with the project's settings; a target made any other way is a defect.
 func target(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: shippedSettings)
 }
 
 /// The tests of one target.
@@ -57,6 +63,8 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CGear", cSettings: [.unsafeFlags(["-O2"])]),
 
@@ -71,6 +79,9 @@ let package = Package(
         target(
             "BundleFormat",
             ["OCI", "Files", "Cryptography", "Compression", "Cage", "Trust", systemPackage]),
+        target(
+            "Parity",
+            ["OCI", "Files", "Cryptography", "CISAL", "Trust", "BundleFormat", systemPackage]),
         target("RegistryClient", ["OCI", "CCurl"]),
         target("Palette", ["OCI"]),
         target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
@@ -88,34 +99,41 @@ let package = Package(
                 .embedInCode("Resources/rescue.py"),
             ]),
         target(
+            "Copying",
+            [
+                "OCI", "Files", "Cryptography", "Splitting", "Trust", "BundleFormat", "CQREncode", systemPackage,
+            ]),
+        target(
             "Importing",
             [
-                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "Parity", "RegistryClient", "Palette",
                 systemPackage,
             ]),
         target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Copying", "Importing", "PaletteSources", "BundleFormat",
+                "Parity", "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
-            ], swiftSettings: settings),
+            ], swiftSettings: shippedSettings),
         .executableTarget(
             name: "dray-import",
             dependencies: [
-                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
+                "CommandLineSupport", "Importing", "BundleFormat", "Parity", "Trust", "Cryptography", "Cage", "Files",
+                "OCI",
                 "RegistryClient", systemPackage, argumentParser,
-            ], swiftSettings: settings),
+            ], swiftSettings: shippedSettings),
         .executableTarget(
             name: "dray-tuf-client",
-            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage], swiftSettings: settings),
+            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage], swiftSettings: shippedSettings),
 
         .target(
             name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
-            swiftSettings: settings),
+            swiftSettings: shippedSettings),
         .executableTarget(
             name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
-            swiftSettings: settings),
+            swiftSettings: shippedSettings),
         .executableTarget(
             name: "crypto-probe", dependencies: ["Cryptography", "COpenSSL"], path: "Tests/CryptoProbe",
             swiftSettings: settings),
@@ -129,6 +147,7 @@ let package = Package(
                 "cage-probe",
                 "dray-import", systemPackage,
             ]),
+        tests(of: "Parity", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
@@ -150,6 +169,12 @@ let package = Package(
             name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
+        tests(
+            of: "Copying",
+            [
+                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "Splitting", "Trust", "dray", "dray-import",
+                systemPackage,
+            ]),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(

@@ -45,6 +45,9 @@ package final class ObjectReader {
         return ObjectStream(object, runs: runs, reader: self, proof: leftOut.isEmpty ? proof : .stream)
     }
 
+    /// Whether there is a source for what the bundle leaves out.
+    var hasExternals: Bool { externals != nil }
+
     func absent(_ chunk: Int) -> BundleError { bundle.absent(chunk) }
 
     /// What reads the chunk of a run that the bundle leaves out.

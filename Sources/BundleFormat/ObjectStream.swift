@@ -126,7 +126,7 @@ package final class ObjectStream {
 
 extension ObjectRun {
     /// What is left after the first `count` bytes; `nil` where that is nothing.
-    fileprivate func dropping(_ count: UInt64) -> ObjectRun? {
+    func dropping(_ count: UInt64) -> ObjectRun? {
         switch self {
         case .stored(let run): run.length > count ? .stored(run.dropping(count)) : nil
         case .external(let run): run.length > count ? .external(run.dropping(count)) : nil

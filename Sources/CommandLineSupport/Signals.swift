@@ -20,6 +20,7 @@ enum Signals {
         signal(SIGTERM, stop)
         if !isIgnored(SIGHUP) { signal(SIGHUP, stop) }  // nohup ignores it: so do we then
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)  // past `ulimit -f`: the write says EFBIG
     }
 
     // A handler may write, and neither allocate nor lock.

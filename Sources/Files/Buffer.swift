@@ -63,3 +63,18 @@ package final class Buffer: @unchecked Sendable {
         try unsafe body(UnsafeMutableRawBufferPointer(start: memory, count: capacity))
     }
 }
+
+extension Buffer {
+    /// Whether its filled bytes, or a range of its memory, are these.
+    package func hasSameBytes(_ range: Range<Int>? = nil, as other: RawSpan) -> Bool {
+        withBytes(range) { mine in
+            guard mine.byteCount == other.byteCount else { return false }
+            return unsafe mine.withUnsafeBytes { left in
+                unsafe other.withUnsafeBytes { right in
+                    guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+                    return unsafe memcmp(left, right, mine.byteCount) == 0
+                }
+            }
+        }
+    }
+}

@@ -44,6 +44,10 @@ extension FileError: CustomStringConvertible {
             advice = "; check the medium's connection and run the same command again"
         } else if errno == .permissionDenied {
             advice = "; check who may use it"
+        } else if errno == .readOnlyFileSystem {
+            advice = "; it is mounted read-only: choose another folder, or mount it for writing"
+        } else if errno == .fileTooLarge && operation == "write" {
+            advice = "; the file system there takes no longer file: choose another one"
         } else {
             advice = ""
         }

@@ -8,7 +8,7 @@ package import SystemPackage
 package struct MediaFolder: Sendable, Hashable {
     package let path: FilePath
     /// Where each file is, by the name it is asked for; `nil`: under that name.
-    private let files: [String: String]?
+    package let files: [String: String]?
 
     package init(_ path: FilePath) { (self.path, files) = (path, nil) }
 
@@ -27,16 +27,54 @@ package struct MediaFolder: Sendable, Hashable {
         return try path(of: name).statusIfPresent(followingLinks: false)
     }
 
+    /// The names below one of its folders, `folder` with a `/` at its end, sorted bytewise; none where that is no folder.
+    /// Throws `FileError`.
+    package func names(below folder: String) throws(FileError) -> [String] {
+        if let files {
+            return files.keys.filter { $0.hasPrefix(folder) }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        }
+        let place = path.appending(folder)
+        guard try place.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }
+        return try place.entries().map { folder + $0 }
+    }
+
     /// Opens a regular file below the folder. `name` is relative, its parts separated by `/`.
     ///
     /// Throws `FileError`: `ENOENT` when it is absent, `ELOOP` for a link, `EINVAL` for anything but a regular file.
     package func open(_ name: String) throws(FileError) -> OpenFile {
+        try open(name, .reading)
+    }
+
+    /// Opens a regular file for reading and writing, or, with `creating`, makes it where there is none; folders are not made.
+    ///
+    /// Throws as `open`; `EROFS`, `EACCES` and their kind where this medium can't be written.
+    package func openForWriting(_ name: String, creating: Bool = false) throws(FileError) -> OpenFile {
+        try open(name, creating ? .creating : .writing)
+    }
+
+    /// The names of what stands directly below the folder `name`, with that before them; none where it is no folder.
+    package func names(below name: String) throws(FileError) -> [String] {
+        if let files {
+            return files.keys.filter { $0.hasPrefix(name + "/") && !$0.dropFirst(name.count + 1).contains("/") }
+                .sorted()
+        }
+        let folder = path.appending(name)
+        guard try folder.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }
+        return try folder.entries().map { "\(name)/\($0)" }
+    }
+
+    private enum Access { case reading, writing, creating }
+
+    private func open(_ name: String, _ access: Access) throws(FileError) -> OpenFile {
         let full = path(of: name)
         guard let name = files.map({ $0[name] }) ?? name else { throw FileError("open", full, .noSuchFileOrDirectory) }
         let folder = unsafe Glibc.open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw .last("open the folder", path) }
         defer { _ = Glibc.close(folder) }
-        let raw = unsafe dray_open_beneath(folder, name)
+        let raw =
+            access == .reading
+            ? unsafe dray_open_beneath(folder, name)
+            : unsafe dray_open_beneath_for_writing(folder, name, access == .creating ? 1 : 0)
         guard raw >= 0 else { throw .last("open", full) }
         let file = OpenFile.owning(raw, path: full)
         guard try file.status().isRegular else { throw FileError("open as a regular file", full, .invalidArgument) }

@@ -14,7 +14,7 @@ extension FilePath {
     /// Whether something is there.
     package func exists() throws(FileError) -> Bool { try statusIfPresent() != nil }
 
-    /// Makes this folder and those above it, durably; one that is there is fine.
+    /// Makes this folder and those above it, their names durable; one that is there is fine.
     package func createDirectories() throws(FileError) {
         let above = removingLastComponent()
         var made = unsafe mkdir(string, 0o755)
@@ -22,8 +22,18 @@ extension FilePath {
             try above.createDirectories()
             made = unsafe mkdir(string, 0o755)
         }
-        if made == 0 { return try (above.isEmpty ? FilePath(".") : above).syncDirectory() }
+        if made == 0 { return try syncName() }
         guard errno == EEXIST else { throw .last("create the folder", self) }
+    }
+
+    /// Makes the name durable that this file or folder has in the folder above it.
+    package func syncName() throws(FileError) {
+        let folder = removingLastComponent()
+        do throws(FileError) {
+            try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
+        } catch  where error.errno == .permissionDenied {
+            // a folder that may be written to and not read can't be opened, and so not synced
+        }
     }
 
     /// The names in this folder without `.` and `..`, sorted bytewise.
@@ -96,12 +106,15 @@ extension FilePath {
         let folder = removingLastComponent()
         let staged = folder.appending(".\(lastComponent?.string ?? "file").new")
         try staged.removeFile()
-        do {
+        do throws(FileError) {
             let file = try OpenFile.creating(staged, mode: mode)
             try file.write(bytes, at: 0)
             try file.syncData()
+            try staged.rename(to: self)
+        } catch {
+            _ = unsafe unlink(staged.string)  // the error of the write is what counts
+            throw error
         }
-        try staged.rename(to: self)
         try (folder.isEmpty ? FilePath(".") : folder).syncDirectory()
     }
 }

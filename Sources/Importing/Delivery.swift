@@ -101,7 +101,6 @@ struct Delivery {
     /// By hand, for one file that was extracted.
     static func steps(afterExtracting name: String, kind: String) -> [String] {
         switch kind {
-        case "iso": [bootStep(name)]
         case "bundle":
             uploadSteps(name) + (VendorFile.isApplianceBundle(name) ? upgradeSteps : [syncStep])
         default: []

@@ -27,22 +27,29 @@ package struct Extraction: Sendable {
     package let destination: FilePath
     /// Where its signature goes, if it has one.
     package let signatureDestination: FilePath?
-    private let bundle: VerifiedBundle
-    private let sources: SiteSources?
+    let bundle: VerifiedBundle
+    let sources: SiteSources?
+    /// Beside the destination: what is written before it is whole.
+    private var staged: FilePath {
+        destination.removingLastComponent().appending(".\(destination.lastComponent?.string ?? "file").partial")
+    }
+    private var folder: FilePath {
+        let folder = destination.removingLastComponent()
+        return folder.isEmpty ? "." : folder
+    }
 
     /// Finds what `name` means: a delivered file's name, or any object's `sha256:` digest. With `intoFolder`, and
     /// where `path` is a folder, the file goes below it under its own name.
     ///
     /// `own`: the file's name where several have one digest. `sources`: where a delta's left-out bytes are found.
-    /// Throws `LoadError.noSuchFile`, `ExtractError`, `LoadError.missingVolumes`, and `.elsewhere`, before anything is written.
+    /// Of the volumes that it needs some may be missing. Throws `LoadError.noSuchFile`, `ExtractError`, and `LoadError.elsewhere`,
+    /// before anything is written.
     package init(
         _ name: String, named own: String? = nil, from bundle: VerifiedBundle, to path: FilePath,
         intoFolder: Bool = false, sources: SiteSources? = nil
     ) throws {
         let wanted = try Extraction.find(name, named: own, in: bundle)
         let objects = [wanted.digest] + [wanted.signature?.digest].compactMap(\.self)
-        let missing = try bundle.missingVolumes(for: objects)
-        guard missing.isEmpty else { throw LoadError.missingVolumes(missing.map(\.name)) }
         let names = Dictionary(objects.map { ($0, wanted.name) }) { one, _ in one }
         if let lack = try sources?.needs(of: names).lack { throw lack }
         if try intoFolder || path.statusIfPresent()?.isDirectory == true {
@@ -64,7 +71,7 @@ package struct Extraction: Sendable {
         (name.hasSuffix(".tar.zst") ? String(name.dropLast(4)) : name) + ".sig.bin"
     }
 
-    private static func find(_ name: String, named own: String?, in bundle: VerifiedBundle) throws -> Wanted {
+    static func find(_ name: String, named own: String?, in bundle: VerifiedBundle) throws -> Wanted {
         let files = bundle.release.files
         let digest = try? Digest(parsing: name)
         let isMeant = { (file: Release.DeliveredFile) in
@@ -87,73 +94,125 @@ package struct Extraction: Sendable {
         return name
     }
 
-    /// Writes the file; `false` when it was there already. What an interrupted run has written is compared and kept.
+    /// Writes the file, or as much of it as the volumes at hand have; the same again, with these or others, goes on. What an
+    /// interrupted run has written is compared and kept.
     ///
-    /// Throws `ExtractError.differs` for another file at the destination, `FileError` with the missing bytes before the
-    /// first byte where space is short, `CageError` before it, and what reading the media can throw.
-    package func run(_ progress: Progress) throws -> Bool {
+    /// Throws `ExtractError.differs` for another file at the destination; `LoadError.missingVolumes` where nothing that it needs is at
+    /// hand and nothing was begun; before the first byte what `PlannedWrites.check` throws, and `CageError`; and what reading the
+    /// media can throw.
+    package func run(_ progress: Progress) throws -> Result {
         progress.total.store(wanted.size, ordering: .relaxed)
         progress.label = wanted.name
         _ = try bundle.decoders.status()
         let reader = bundle.reader(externals: sources?.source())
         if try destination.exists() {
             guard try isSame(progress) else { throw ExtractError.differs(destination) }
-            try writeSignature(reader)
-            return false
+            return try writeSignature(reader).map(Result.partial) ?? .present
         }
-        let folder = destination.removingLastComponent()
-        let place = folder.isEmpty ? FilePath(".") : folder
-        try place.createDirectories()
-        let staged = place.appending(".\(destination.lastComponent?.string ?? "file").partial")
-        let lock = try write(reader, to: staged, in: place, progress)
-        try writeSignature(reader)
+        try checkBefore()
+        try folder.createDirectories()
+        let lock = try FileLock(staged, saysWho: false)
+        let lack = try write(reader, progress)
+        let signatureLack = try writeSignature(reader)
+        if let lack { return .partial(lack.joined(with: signatureLack)) }
+        if let signatureLack { return .partial(signatureLack) }
         try staged.rename(to: destination)
-        try place.syncDirectory()
+        try folder.syncDirectory()
+        var journal = try ExtractJournal(beside: staged, wanted)
+        try journal.remove()
         withExtendedLifetime(lock) {}
-        return true
+        return .written
     }
 
-    private func write(
-        _ reader: ObjectReader, to staged: FilePath, in place: FilePath, _ progress: Progress
-    ) throws -> FileLock {
-        let lock = try FileLock(staged, saysWho: false)
-        let file = try OpenFile.writing(staged)
-        var present = min(try file.status().size, wanted.size)
-        let free = try place.freeSpace()
-        guard free >= wanted.size - present else {
-            throw FileError("write", destination, .noSpace, missingBytes: wanted.size - present - free)
+    /// Permission, room and the longest file, of the folder that it goes into.
+    private func checkBefore() throws {
+        var missing = try bundle.missingVolumes(for: [wanted.digest])
+        let isBegun = try staged.exists()
+        if try missing.count == bundle.volumeNumbers(for: [wanted.digest]).count, !isBegun, !missing.isEmpty {
+            missing += try wanted.signature.map { try bundle.missingVolumes(for: [$0.digest]) } ?? []
+            throw LoadError.missingVolumes(Set(missing.map(\.name)).sorted())
         }
-        file.reserve(from: 0, length: wanted.size)
+        let present = try staged.statusIfPresent()?.allocated ?? 0
+        var writes = PlannedWrites()
+        writes.add(folder, bytes: wanted.size - min(present, wanted.size), largestFile: wanted.size)
+        try writes.check()
+    }
+
+    /// Writes what is at hand; what is missing then, `nil` once the file is whole, durable, and compared with its digest.
+    private func write(_ reader: ObjectReader, _ progress: Progress) throws -> ExtractLack? {
+        let file = try OpenFile.writing(staged)
+        // after a failed fsync the page cache holds what the medium hasn't got: compare with the medium
+        file.dropCache()
+        let present = min(try file.status().size, wanted.size)
+        let part = PartialFile(file, present: present)
+        var journal = try ExtractJournal(beside: staged, wanted)
+        journal.ranges.cut(at: part.present)
+        part.reserve(wanted.size)
+        let isWhole = try bundle.missingVolumes(for: [wanted.digest]).isEmpty
+        if !isWhole || !journal.ranges.ranges.isEmpty {
+            if let lack = try writePieces(reader, to: part, &journal, progress) { return lack }
+            if try part.digest(of: wanted.size, progress) == wanted.digest { return nil }
+            try journal.remove()
+            guard isWhole else { throw ExtractError.partsDiffer(staged) }
+        }
         try retryingOtherPlaces {
             progress.done.store(0, ordering: .relaxed)
-            try copy(reader.stream(wanted.digest), to: file, present: &present, progress)
+            try copy(reader.stream(wanted.digest), to: part, progress)
         }
-        try file.truncate(to: wanted.size)
-        try file.syncData()
-        return lock
+        try part.finish(size: wanted.size)
+        return nil
     }
 
-    /// Writes what differs from the first `present` bytes that the file has, and all that follows.
-    private func copy(
-        _ stream: ObjectStream, to file: borrowing OpenFile, present: inout UInt64, _ progress: Progress
-    ) throws {
-        let (piece, old) = (Buffer(capacity: 1 << 20), Buffer(capacity: 1 << 20))
+    private func copy(_ stream: ObjectStream, to part: PartialFile, _ progress: Progress) throws {
         var offset: UInt64 = 0
-        while true {
+        while let count = try stream.withNext({ piece in
+            try part.put(piece, at: offset)
+            return piece.byteCount
+        }) {
             try Interruption.check()
-            piece.count = try unsafe piece.withMemory { try unsafe stream.read(into: $0) }
-            guard piece.count > 0 else { return }
-            if offset < present { try file.read(into: old, at: offset, length: piece.count) } else { old.count = 0 }
-            if !piece.hasSameBytes(as: old) { try piece.withBytes { try file.write($0, at: offset) } }
-            offset += UInt64(piece.count)
-            present = max(present, offset)
-            progress.add(piece.count)
+            if part.unsynced >= ExtractJournal.interval { try part.sync() }
+            offset += UInt64(count)
+            progress.add(count)
         }
     }
 
-    private func writeSignature(_ reader: ObjectReader) throws {
-        guard let signature = wanted.signature, let path = signatureDestination else { return }
-        try path.replaceContents(with: try reader.bytes(of: signature.digest, limit: 1 << 20))
+    private func writePieces(
+        _ reader: ObjectReader, to part: PartialFile, _ journal: inout ExtractJournal, _ progress: Progress
+    ) throws -> ExtractLack? {
+        let missing = try retryingOtherPlaces {
+            progress.done.store(journal.ranges.count, ordering: .relaxed)
+            let pieces = try reader.pieces(wanted.digest, except: journal.ranges)
+            var fresh = journal.ranges
+            while let written = try pieces.withNext({ offset, piece in
+                try part.put(piece, at: offset)
+                return offset..<offset + UInt64(piece.byteCount)
+            }) {
+                fresh.insert(written)
+                progress.add(Int(written.upperBound - written.lowerBound))
+                if part.unsynced >= ExtractJournal.interval { try journal.save(fresh) { try part.sync() } }
+                try Interruption.check()
+            }
+            try journal.save(fresh) { try part.sync() }
+            return pieces.missing
+        }
+        guard !missing.isEmpty else {
+            try part.finish(size: wanted.size)
+            return nil
+        }
+        return ExtractLack(missing, of: wanted.size, bundle)
+    }
+
+    /// Writes the signature; what is missing where its volume is, and the right one isn't there yet.
+    private func writeSignature(_ reader: ObjectReader) throws -> ExtractLack? {
+        guard let signature = wanted.signature, let path = signatureDestination else { return nil }
+        let missing = try bundle.missingVolumes(for: [signature.digest])
+        if missing.isEmpty {
+            try path.replaceContents(with: try reader.bytes(of: signature.digest, limit: 1 << 20))
+            return nil
+        }
+        if try path.exists(), Digest(of: try path.contents(limit: 1 << 20)) == signature.digest { return nil }
+        return ExtractLack(
+            done: wanted.size, size: wanted.size, volumes: missing.map { ($0.name, signature.size) })
     }
 
     private func isSame(_ progress: Progress) throws -> Bool {
@@ -161,29 +220,6 @@ package struct Extraction: Sendable {
         let status = try file.status()
         guard status.isRegular, status.size == wanted.size else { return false }
         return try Digest(of: file, size: status.size, progress) == wanted.digest
-    }
-}
-
-extension Extraction {
-    /// What was written, and what it is for.
-    package func report(isNew: Bool) -> Report {
-        var rows = [("file", destination.string), ("size", wanted.size.asSize), ("sha256", wanted.digest.hex)]
-        if let signatureDestination { rows.append(("signature", signatureDestination.string)) }
-        if !isNew { rows.append(("note", "it was there already, the same")) }
-        return Report(
-            text: rows.aligned,
-            json: [
-                "file": .string(destination.string), "sha256": .string(wanted.digest.hex),
-                "bytes": .int(Int64(wanted.size)), "new": .bool(isNew),
-                "signature": signatureDestination.map { .string($0.string) } ?? .null,
-            ], next: next)
-    }
-
-    private var next: [String] {
-        switch wanted.kind {
-        case "bundle", "iso": Delivery.steps(afterExtracting: destination.string, kind: wanted.kind)
-        default: ["sha256sum \(destination.string.shellWord)"]
-        }
     }
 }
 
@@ -204,19 +240,6 @@ extension Digest {
     }
 }
 
-extension Buffer {
-    fileprivate func hasSameBytes(as other: Buffer) -> Bool {
-        guard count == other.count else { return false }
-        return withBytes { mine in
-            other.withBytes { theirs in
-                unsafe mine.withUnsafeBytes { left in
-                    unsafe theirs.withUnsafeBytes { right in unsafe left.elementsEqual(right) }
-                }
-            }
-        }
-    }
-}
-
 /// Why a file isn't written.
 package enum ExtractError: Error, Equatable {
     /// Another file is at the destination.
@@ -225,13 +248,29 @@ package enum ExtractError: Error, Equatable {
     case unusableName(String)
     /// Two files of the release, or a file and a signature, have this name.
     case clash(String)
+    /// What was put together of several media is not the file after all.
+    case partsDiffer(FilePath)
+    /// A device gives back other bytes than were written.
+    case deviceDiffers(FilePath)
 }
 
 extension ExtractError: ClassifiedError {
-    package var failure: Failure { .refused }
+    package var failure: Failure {
+        switch self {
+        case .partsDiffer, .deviceDiffers: .damaged
+        default: .refused
+        }
+    }
 
     package var description: String {
         switch self {
+        case .partsDiffer(let path):
+            "what was put together in \(path) is not the file that was signed: something else wrote to it. What it holds counts for "
+                + "nothing now; the same command with each medium again compares it and writes what differs"
+        case .deviceDiffers(let path):
+            "\(path) gives back other bytes than were written: it is worn out, or smaller than it says. Its first MiB was left empty, so "
+                + "that nothing boots from it. Run the same command once more, which writes what differs; if that ends like this "
+                + "too, take another device"
         case .differs(let path): "\(path) exists and is another file; it was not touched. Choose another --to"
         case .unusableName(let name): "\"\(name.printable)\" can't be a file's name; give a file in --to"
         case .clash(let name):

@@ -38,15 +38,31 @@ package struct ExtractionSet: Sendable {
         }
     }
 
-    /// Writes them one after another; those that are there already and the same are left. Throws as `Extraction.run`: what was
-    /// written before stays, and the same again goes on.
+    /// Writes them one after another; those that are there already and the same are left, and those of which nothing is at hand are
+    /// named. Throws as `Extraction.run`: what was written before stays, and the same again goes on.
     package func run(_ progress: Progress) throws -> Report {
-        let reports = try extractions.map { extraction in
-            extraction.report(isNew: try extraction.run(progress))
+        var reports: [Report] = []
+        var absent: [(file: String, volumes: [String])] = []
+        for extraction in extractions {
+            do {
+                reports.append(extraction.report(try extraction.run(progress)))
+            } catch LoadError.missingVolumes(let volumes) {
+                absent.append((extraction.wanted.name, volumes))
+            }
         }
+        guard !reports.isEmpty else {
+            throw LoadError.missingVolumes(Set(absent.flatMap(\.volumes)).sorted())
+        }
+        let texts = absent.map { "\($0.file.printable): not there yet, wanted: \($0.volumes.joined(separator: ", "))" }
+        let waits = absent.map { file, volumes in
+            JSONValue.object(["name": .string(file), "volumes": .array(volumes.map(JSONValue.string))])
+        }
+        let steps = absent.isEmpty ? [] : ["# the same command with the next medium goes on"]
         return Report(
-            text: reports.map(\.text).joined(separator: "\n\n"), json: ["files": .array(reports.map(\.json))],
-            next: reports.flatMap(\.next))
+            text: (reports.map(\.text) + texts).joined(separator: "\n\n"),
+            json: ["files": .array(reports.map(\.json)), "waiting": .array(waits)],
+            next: reports.flatMap(\.next) + steps,
+            failure: absent.isEmpty ? reports.compactMap(\.failure).first : .incomplete)
     }
 }
 

@@ -61,7 +61,10 @@ package final class LayoutTarget: LoadTarget {
 
     /// One blob counts once, however many repositories name it; those with their size are there.
     package func bytesLacking(_ plan: LoadPlan) throws -> UInt64 {
-        try plan.sizes.reduce(0) { sum, entry in
+        var writes = PlannedWrites()
+        writes.add(path, bytes: 0, largestFile: plan.sizes.values.max() ?? 0)
+        try writes.check()
+        return try plan.sizes.reduce(0) { sum, entry in
             try file(of: entry.key, in: "").statusIfPresent()?.size == entry.value ? sum : sum + entry.value
         }
     }

@@ -21,6 +21,9 @@ package struct SiteState: Sendable {
 
     /// Keeps other loads out while the value lives. Throws `LoadError.busy`.
     package func lock() throws -> FileLock {
+        var writes = PlannedWrites()
+        writes.add(path, bytes: 1 << 20)  // records, receipts
+        try writes.check()
         try path.createDirectories()
         return try FileLock(path.appending("lock"))
     }

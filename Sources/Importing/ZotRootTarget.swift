@@ -37,6 +37,8 @@ package final class ZotRootTarget: LoadTarget {
 
     package var address: String { root.address }
     package var isRunning: Bool { false }
+    /// A Zot that is started between two media would collect what no manifest names.
+    package var takesParts: Bool { false }
     package var basePath: String { root.base }
     package var skipsTLSVerify: Bool { false }
 
@@ -65,7 +67,10 @@ package final class ZotRootTarget: LoadTarget {
 
     /// A blob that any repository has with its size costs nothing, one that several need is written once.
     package func bytesLacking(_ plan: LoadPlan) throws -> UInt64 {
-        try plan.sizes.reduce(0) { sum, entry in
+        var writes = PlannedWrites()
+        writes.add(root.path, bytes: 0, largestFile: plan.sizes.values.max() ?? 0)
+        try writes.check()
+        return try plan.sizes.reduce(0) { sum, entry in
             let known = try home(of: entry.key).flatMap { try $0.statusIfPresent()?.size }
             return known == entry.value ? sum : sum + entry.value
         }

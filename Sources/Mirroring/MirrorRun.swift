@@ -194,6 +194,9 @@ final class MirrorRun: Sendable {
         guard free + held >= total else {
             throw MirrorError.noSpace(options.to, missing: total - free - held)
         }
+        var writes = PlannedWrites()
+        writes.add(options.to, bytes: 0, largestFile: blobs.map { UInt64($0.size) }.max() ?? 0)
+        try writes.check()
         progress.begin(total: progress.bytesDone + total)
         // The largest first: the last to end is then a small one.
         let sorted = blobs.sorted { $0.size > $1.size }

@@ -15,20 +15,26 @@ final class PartialFile {
     /// Whether some of it was there before.
     private(set) var wasResumed = false
     private var flushed: Int64 = 0
+    private var synced: Int64 = 0
 
-    /// Bytes after which writing back begins, so that the last sync has little to do.
+    /// Bytes after which writing back begins, so that the next sync has little to do.
     private static let flushLength: Int64 = 16 << 20
+    /// Bytes after which all is made durable: as much as a power cut may take.
+    private static let syncLength: Int64 = 64 << 20
 
     /// Opens what an earlier run left, at most `limit` bytes of it, or begins.
     init(_ path: FilePath, limit: Int64) throws {
         self.path = path
         file = try OpenFile.writing(path)
+        try path.syncName()
+        file.dropCache()  // after a failed fsync the cache has what the medium hasn't got: hash what is there
         let size = Int64(try file.status().size)
         guard size <= limit else {
             try file.truncate(to: 0)
             return
         }
         position = try PartialFile.hash(file, size, into: hasher)
+        (flushed, synced) = (position, position)
         wasResumed = size > 0
     }
 
@@ -56,7 +62,7 @@ final class PartialFile {
     /// Throws away what is there.
     func restart() throws {
         _ = hasher.finish()
-        (position, flushed, wasResumed) = (0, 0, false)
+        (position, flushed, synced, wasResumed) = (0, 0, 0, false)
         try file.truncate(to: 0)
     }
 
@@ -67,6 +73,9 @@ final class PartialFile {
         guard position - flushed >= PartialFile.flushLength else { return }
         file.startWriteback(from: UInt64(flushed), length: UInt64(position - flushed))
         flushed = position
+        guard position - synced >= PartialFile.syncLength else { return }
+        try file.syncData()
+        synced = position
     }
 
     /// The digest of all bytes, once: the next message begins.

@@ -45,6 +45,8 @@ final class Journal: Sendable {
     init(at path: FilePath, plan: Digest, restart: Bool) throws {
         let file = try OpenFile.writing(path, mode: 0o600)
         guard try file.lock() else { throw PackError.alreadyRunning(path) }
+        try path.syncName()
+        file.dropCache()  // what a failed fsync left in the cache alone counts for nothing
         var size = try file.status().size
         if restart || size < UInt64(Journal.headerLength) {
             try file.truncate(to: 0)
@@ -52,7 +54,7 @@ final class Journal: Sendable {
             size = UInt64(Journal.headerLength)
         }
         let header = try file.bytes(at: 0, length: Journal.headerLength)
-        guard header == Journal.magic + plan.bytes else { throw PackError.planChanged }
+        guard header == Journal.magic + plan.bytes else { throw PackError.planChanged([]) }
         let (records, end) = try Journal.read(file, size: size)
         try file.truncate(to: end)
         try file.syncData()

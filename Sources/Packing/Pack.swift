@@ -67,22 +67,24 @@ private struct Packer {
 
     func run() throws -> PackResult {
         let state = options.state.appending("pack")
+        try checkBefore(state)
         try state.createDirectories()
         try options.out.createDirectories()
         let place = Digest(of: Array(try final.absolute().string.utf8)).hex
         let done = state.appending("\(place).done")
-        let journalPath = state.appending("\(place).journal")
+        let (journalPath, record) = (state.appending("\(place).journal"), state.appending("\(place).plan"))
         if try final.exists() {
             guard try done.exists(), try done.contents(limit: 1000) == Array(plan.releaseID.hex.utf8) else {
                 throw PackError.bundleExists(final)
             }
             var result = PackResult(folder: final)
             result.wasComplete = true
+            try record.removeFile()
             try journalPath.removeDurably()  // where the run that made it was stopped just before that
             return result
         }
         var trust = try openTrust()
-        let journal = try Journal(at: journalPath, plan: plan.id, restart: try options.restart || !partial.exists())
+        let journal = try openJournal(journalPath, record: record)
         try partial.appending("volumes").createDirectories()
         if journal.records.isEmpty { try partial.removeTree(keeping: ["volumes"]) }
         progress.begin(total: plan.bytesIn)
@@ -92,8 +94,34 @@ private struct Packer {
         guard options.signs else { return result }
         try partial.rename(to: final)
         try options.out.syncDirectory()
+        try record.removeFile()
         try journalPath.removeDurably()
         return result
+    }
+
+    /// Permission, the room for what surely comes, and the longest file: before the first byte.
+    private func checkBefore(_ state: FilePath) throws {
+        guard try !final.exists() else { return }
+        let present = try partial.exists() ? partial.totalSize() : 0
+        let kit = try options.kit.map { try $0.totalSize() } ?? 0
+        let sure = plan.plainBytes + kit
+        var writes = PlannedWrites()
+        writes.add(
+            options.out, bytes: sure - min(sure, present), largestFile: plan.longestFile(volumeSize: options.volumeSize),
+            advice: "--volume-size fat32 keeps each file below 4 GiB; or choose an --out on exFAT, ext4 or XFS")
+        writes.add(state, bytes: 1 << 20)
+        try writes.check()
+    }
+
+    /// Where it belongs to another plan, the error says what differs.
+    private func openJournal(_ path: FilePath, record: FilePath) throws -> Journal {
+        do {
+            let journal = try Journal(at: path, plan: plan.id, restart: try options.restart || !partial.exists())
+            if try PlanRecord(reading: record) != plan.record { try plan.record.write(to: record) }
+            return journal
+        } catch PackError.planChanged {
+            throw PackError.planChanged(try PlanRecord(reading: record)?.differences(to: plan.record) ?? [])
+        }
     }
 
     /// A full disk is said with what may be missing for all that is left, not for the one write that failed.

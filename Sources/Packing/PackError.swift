@@ -7,7 +7,8 @@ package import SystemPackage
 /// Why a release can't be packed.
 package enum PackError: Error, Equatable {
     case alreadyRunning(FilePath)
-    case planChanged
+    /// An interrupted run had another plan; what differs, as far as it is known.
+    case planChanged([String])
     case bundleExists(FilePath)
     case partialShorterThanJournal(FilePath)
     case inputChanged(String)
@@ -65,8 +66,10 @@ extension PackError: ClassifiedError {
         switch self {
         case .alreadyRunning(let path):
             "another dray is at work with \(path); wait for it to end, then run the same command again"
-        case .planChanged:
-            "the inputs or parameters differ from those of the interrupted run; restore them, or begin anew with --restart"
+        case .planChanged(let differences):
+            "the inputs or parameters differ from those of the interrupted run"
+                + (differences.isEmpty ? "" : " (\(differences.joined(separator: "; ")))")
+                + "; restore them, or begin anew with --restart"
         case .bundleExists(let path):
             "\(path) is there, and nothing in --state says that it was made from these inputs; choose another --out or "
                 + "version, or remove that folder"

@@ -89,6 +89,8 @@ package struct PackPlan: Sendable {
     package let vendorKeys: [FilePath]
     /// SHA-256 over the inputs with their sizes and times, and over the parameters.
     let id: Digest
+    /// What it is made of, to be compared with another.
+    let record: PlanRecord
     /// SHA-256 over that and what the release says beside: a finished bundle is of this plan only where it is equal.
     let releaseID: Digest
     /// Tags that rightly move.
@@ -98,6 +100,15 @@ package struct PackPlan: Sendable {
     package let warnings: [String]
     /// Bytes to read.
     package var bytesIn: UInt64 { inputs.reduce(0) { $0 + $1.size } }
+    /// Bytes that the volumes will surely have: files that stand there as they are.
+    var plainBytes: UInt64 { inputs.filter(\.isPlain).reduce(0) { $0 + $1.size } }
+    /// No file of the bundle will be longer, bytes.
+    func longestFile(volumeSize: UInt64) -> UInt64 {
+        let packed = bytesIn - plainBytes
+        let archive = packed + packed / 100 + (1 << 20)
+        let longestPlain = inputs.filter(\.isPlain).map(\.size).max() ?? 0
+        return max(longestPlain, volumeSize == 0 ? archive : min(volumeSize, archive))
+    }
     /// Sizes of blobs that are known before anything is read.
     let knownSizes: Set<UInt64>
 
@@ -120,12 +131,20 @@ package struct PackPlan: Sendable {
         knownSizes = Set(planned.flatMap { $0.layout?.graph.blobs.map { UInt64($0.size) } ?? [] })
         let keys = try manifest.vendorKeys.map { Digest(of: try $0.contents(limit: 1 << 20)).hex }
         let release = manifest.release
-        let parameters =
+        let named =
             [
-                "dray plan 2", release.product, release.version, release.edition.rawValue, release.supportEnd ?? "",
-                String(options.volumeSize), String(options.level), FrameRules.version, SplitterName.current,
-            ] + (delta.map { [$0.label, $0.fingerprint] } ?? [])
-        id = Digest(of: Array((parameters + keys + inputs.map(\.fingerprint)).joined(separator: "\n").utf8))
+                ("format of the plan", "dray plan 2"), ("product", release.product), ("version", release.version),
+                ("edition", release.edition.rawValue), ("supportEnd", release.supportEnd ?? ""),
+                ("--volume-size", String(options.volumeSize)), ("--level", String(options.level)),
+                ("rules of frames", FrameRules.version), ("splitter", SplitterName.current),
+            ] + (delta.map { [("delta", $0.label)] } ?? [])
+        let base = delta.map { [("what it builds on", $0.fingerprint)] } ?? []
+        let other = keys.enumerated().map { ("vendor key \($0 + 1)", $1) }
+        let texts = (named + base + other).map(\.1) + inputs.map(\.fingerprint)
+        id = Digest(of: Array(texts.joined(separator: "\n").utf8))
+        record = PlanRecord(
+            said: named,
+            compared: base + other + inputs.map { ("input \($0.item.name)", $0.fingerprint) })
         (movesTags, manifestFile) = (manifest.movesTags, manifest.file)
         let moves = movesTags.map { "\($0.name) \($0.from.map(\.hex).sorted().joined(separator: ","))" }.sorted()
         let said = moves + manifest.declared

@@ -11,6 +11,7 @@ final class VolumeOutput: Sendable {
 
     init(_ path: FilePath) throws(FileError) {
         file = try OpenFile.writing(path)
+        file.dropCache()  // what is read again to go on is what the medium has
         direct = DirectFile(path)
     }
 

@@ -83,7 +83,7 @@ struct JournalTests {
     @Test func `another plan is refused, unless all begins anew`() throws {
         do { try Journal(at: path, plan: plan, restart: false).append(try records()) }
         let other = Digest(of: [3])
-        #expect(throws: PackError.planChanged) { try Journal(at: path, plan: other, restart: false) }
+        #expect(throws: PackError.planChanged([])) { try Journal(at: path, plan: other, restart: false) }
         #expect(try Journal(at: path, plan: other, restart: true).records.isEmpty)
     }
 

@@ -35,7 +35,7 @@ struct ResumeTests {
         )
         #expect(throws: PackError.self) { try fixture.pack() }
         try fixture.sample.edit("edition: palette", "edition: palette, supportEnd: 2028-01-01")
-        #expect(throws: PackError.planChanged) { try fixture.pack() }
+        #expect(throws: PackError.planChanged(["supportEnd was none, is 2028-01-01"])) { try fixture.pack() }
         var options = fixture.options()
         options.restart = true
         #expect(throws: PackError.self) { try pack(options, progress: Progress(), now: PackFixture.now) }
