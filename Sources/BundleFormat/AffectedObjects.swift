@@ -27,7 +27,9 @@ struct AffectedObjects {
         runs = needed.sorted { $0.key < $1.key }.flatMap { volume, blocks in blocks.ranges.map { (volume, $0) } }
         counts = runs.map { _ in 0 }
         guard !runs.isEmpty else { return }
-        let ranges = Dictionary(grouping: runs.indices, by: { runs[$0].volume }).mapValues { ($0.first ?? 0)..<($0.last ?? 0) + 1 }
+        let ranges = Dictionary(grouping: runs.indices, by: { runs[$0].volume }).mapValues {
+            ($0.first ?? 0)..<($0.last ?? 0) + 1
+        }
         for number in 0..<index.objectCount {
             let object = index.object(number)
             let hit = hits(object, bundle, ranges)
@@ -43,7 +45,8 @@ struct AffectedObjects {
         var hit: Set<Int> = []
         var cursor = RunCursor(object, index, bundle.frames)
         while let run = cursor.next() {
-            guard case .stored(let run) = run, let all = ranges[run.volume] else { continue }  // no medium could damage it
+            // what a delta leaves out no medium could damage
+            guard case .stored(let run) = run, let all = ranges[run.volume] else { continue }
             let blocks = bundle.blocks(of: run)
             var place = firstRun(in: all, endingAfter: blocks.lowerBound)
             while place < all.upperBound, runs[place].blocks.lowerBound < blocks.upperBound {
@@ -103,7 +106,9 @@ extension VerifiedBundle {
                     let bytes = try reader.bytes(of: descriptor.digest, limit: Manifest.maximumSize)
                     return try Manifest(parsing: Data(bytes), mediaType: descriptor.mediaType)
                 }
-                let hit = (graph.manifests.map(\.descriptor.digest) + graph.blobs.map(\.digest)).filter { affected.contains($0) }
+                let hit = (graph.manifests.map(\.descriptor.digest) + graph.blobs.map(\.digest)).filter {
+                    affected.contains($0)
+                }
                 guard !hit.isEmpty else { continue }
                 let runs = hit.reduce(into: Set<Int>()) { $0.formUnion(affected.runs(of: $1)) }
                 names.append(AffectedName(name: reference.name, runs: runs))

@@ -70,10 +70,6 @@ package struct BlockSet: Sendable, Equatable {
     }
 }
 
-extension RangeSet<Int> {
-    fileprivate var count: Int { ranges.reduce(0) { $0 + $1.count } }
-}
-
 extension VerifiedBundle {
     /// The blocks that are read for an object. Throws `BundleError.objectUnknown`.
     package func blocks(of digest: Digest) throws(BundleError) -> BlockSet {

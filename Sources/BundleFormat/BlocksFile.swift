@@ -38,13 +38,17 @@ package struct BlocksFile: BlockSource {
     package var name: String { folder.path(of: file).string }
 
     /// Reads the table of `file`, a name in `blocks/` on a medium. Throws `BlocksFileError`, and `FileError`.
-    package init(_ file: String, on folder: MediaFolder, of index: BundleIndex, release: Digest, index digest: Digest) throws {
+    package init(_ file: String, on folder: MediaFolder, of index: BundleIndex, release: Digest, index digest: Digest)
+        throws
+    {
         (self.folder, self.file) = (folder, file)
         let open = try folder.open(file)
         let size = try open.status().size
         guard size >= UInt64(BlocksFile.headerLength) else { throw BlocksFileError.malformed("it is too short") }
         let header = try open.bytes(at: 0, length: BlocksFile.headerLength)
-        guard header.starts(with: BlocksFile.magic) else { throw BlocksFileError.malformed("it begins with other bytes") }
+        guard header.starts(with: BlocksFile.magic) else {
+            throw BlocksFileError.malformed("it begins with other bytes")
+        }
         guard header[8..<40].elementsEqual(release.bytes), header[40..<72].elementsEqual(digest.bytes) else {
             throw BlocksFileError.otherRelease
         }
@@ -63,10 +67,14 @@ package struct BlocksFile: BlockSource {
     private static func entries(_ table: [UInt8], _ index: BundleIndex) throws(BlocksFileError) -> [Entry] {
         var entries: [Entry] = []
         for place in stride(from: 0, to: table.count, by: 8) {
-            let entry = Entry(volume: Int(table.integer(at: place, as: UInt32.self)), block: Int(table.integer(at: place + 4, as: UInt32.self)))
+            let entry = Entry(
+                volume: Int(table.integer(at: place, as: UInt32.self)),
+                block: Int(table.integer(at: place + 4, as: UInt32.self)))
             guard index.volumes.indices.contains(entry.volume),
                 entry.block < Volume.blockCount(of: index.volumes[entry.volume].length)
-            else { throw .malformed("it names block \(entry.block) of volume \(entry.volume + 1), which doesn't exist") }
+            else {
+                throw .malformed("it names block \(entry.block) of volume \(entry.volume + 1), which doesn't exist")
+            }
             guard entries.last.map({ $0 < entry }) ?? true else { throw .malformed("its table is not in order") }
             entries.append(entry)
         }

@@ -121,7 +121,8 @@ struct LooseSearch {
             }
             bytes += Int(file.size)
             guard found.count < limit.count, bytes <= limit.bytes else { break }
-            guard let all = noting({ () throws(FileError) in try file.open().bytes(at: 0, length: Int(file.size)) }) else {
+            guard let all = noting({ () throws(FileError) in try file.open().bytes(at: 0, length: Int(file.size)) })
+            else {
                 continue
             }
             found.append(LooseMetadata.Candidate(file: file, bytes: all))
@@ -172,7 +173,8 @@ struct LooseSearch {
     private mutating func sums(naming release: Digest) -> [LooseMetadata.Candidate] {
         let line = Array("\(release.hex)  release.json\n".utf8)
         let contents = contents
-        return files.filter { $0.size >= UInt64(line.count) && $0.size <= UInt64(SumsFile.maximumSize) }.compactMap { file in
+        return files.filter { $0.size >= UInt64(line.count) && $0.size <= UInt64(SumsFile.maximumSize) }.compactMap {
+            file in
             guard let start = noting({ () throws(FileError) in try contents.start(of: file) }), start.isSumsLine,
                 let bytes = noting({ () throws(FileError) in try file.open().bytes(at: 0, length: Int(file.size)) }),
                 bytes.split(separator: UInt8(ascii: "\n")).contains(where: { $0.elementsEqual(line.dropLast()) })

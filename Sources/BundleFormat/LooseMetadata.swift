@@ -42,7 +42,8 @@ extension LooseMetadata {
         of metadata: TrustedMetadata, _ candidates: [Candidate]
     ) -> [(name: String, file: LooseFile)] {
         let roots = metadata.root.files.map { (name: Role.root.fileName(version: $0.key), bytes: $0.value) }
-        let known = Dictionary((roots + metadata.files).map { ($0.name, $0.bytes) }, uniquingKeysWith: { first, _ in first })
+        let known = Dictionary(
+            (roots + metadata.files).map { ($0.name, $0.bytes) }, uniquingKeysWith: { first, _ in first })
         return known.flatMap { name, bytes in
             candidates.filter { $0.bytes == bytes }.map { ("trust/\(name)", $0.file) }
         }

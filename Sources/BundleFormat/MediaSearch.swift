@@ -73,7 +73,9 @@ struct MediaSearch {
     private mutating func dropTaken() {
         let taken = Set(
             found.flatMap { entry in
-                entry.bundle.media.flatMap { medium in (medium.files?.values ?? [:].values).map { medium.path.appending($0) } }
+                entry.bundle.media.flatMap { medium in
+                    (medium.files?.values ?? [:].values).map { medium.path.appending($0) }
+                }
             })
         loose.removeAll { taken.contains($0.path) }
     }

@@ -77,8 +77,8 @@ package struct UnverifiedBundle: Sendable {
                 for name in ["release.json", "index", "copies/release.json"] {
                     guard try folder.status(of: name) == nil else { return false }
                 }
-                for name in ["volumes/", "kit/"] where try folder.has(name) { return false }
-                return try folder.has("trust/")
+                for name in ["volumes", "kit"] where try folder.hasFolder(name) { return false }
+                return try folder.hasFolder("trust")
             } catch {
                 return false  // verification says what is wrong with it
             }
@@ -92,8 +92,8 @@ package struct UnverifiedBundle: Sendable {
 }
 
 extension MediaFolder {
-    /// Whether there is something of that name, or in that folder where the name ends with `/`.
-    fileprivate func has(_ name: String) throws(FileError) -> Bool {
+    /// Whether there is a folder of that name, or something in it where names are another's.
+    fileprivate func hasFolder(_ name: String) throws(FileError) -> Bool {
         try hasOwnNames ? path.appending(name).exists() : !names(below: name).isEmpty
     }
 }

@@ -68,11 +68,17 @@ struct MediaWalk {
         for name in try folder.entries() where !name.hasPrefix(".") && !name.hasPrefix("MEDIUM") {
             names += 1
             guard names <= MediaWalk.nameLimit else {
-                note(.notRead(folder, "there are more than \(MediaWalk.nameLimit) names; give the bundle's folder itself"))
+                note(
+                    .notRead(
+                        folder, "there are more than \(MediaWalk.nameLimit) names; give the bundle's folder itself"))
                 return below
             }
             let status = try folder.appending(name).statusIfPresent(followingLinks: false)
-            if status?.isDirectory == true { below.append(folder.appending(name)) } else { add(name, in: folder, status) }
+            if status?.isDirectory == true {
+                below.append(folder.appending(name))
+            } else {
+                add(name, in: folder, status)
+            }
         }
         return below
     }
@@ -89,7 +95,9 @@ struct MediaWalk {
         if let status, status.isRegular {
             files.append(LooseFile(name, in: folder, status))
         } else {
-            note(.notRead(folder.appending(name), status?.isSymbolicLink == true ? "it is a link" : "it is no regular file"))
+            note(
+                .notRead(
+                    folder.appending(name), status?.isSymbolicLink == true ? "it is a link" : "it is no regular file"))
         }
     }
 

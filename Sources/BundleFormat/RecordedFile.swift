@@ -45,7 +45,9 @@ struct RecordedFile: Sendable {
     var isOutdated: Bool {
         do throws(FileError) {
             var folder = path.removingLastComponent()
-            while try !folder.exists(), !folder.removingLastComponent().isEmpty, folder != folder.removingLastComponent() {
+            while try !folder.exists(), !folder.removingLastComponent().isEmpty,
+                folder != folder.removingLastComponent()
+            {
                 folder = folder.removingLastComponent()
             }
             guard try FileSystemID(of: folder) == place.system else { return false }
@@ -62,7 +64,8 @@ struct RecordedFile: Sendable {
     /// The check, a space, JSON, a line feed.
     var line: [UInt8] {
         let document: JSONValue = [
-            "volume": .int(Int64(place.volume)), "path": .string(place.path), "system": .string(place.system.description),
+            "volume": .int(Int64(place.volume)), "path": .string(place.path),
+            "system": .string(place.system.description),
             "file": .string(identity), "time": .string(time.description),
             "good": .array(good.ranges.map { [.int(Int64($0.lowerBound)), .int(Int64($0.upperBound))] }),
         ]
@@ -75,7 +78,9 @@ struct RecordedFile: Sendable {
     /// Reads a line without its end; `nil` for anything that was not written so.
     init?(line: some Collection<UInt8>) {
         let bytes = Array(line.dropFirst(RecordedFile.checkDigits + 1))
-        guard !bytes.isEmpty, line.prefix(RecordedFile.checkDigits).elementsEqual(RecordedFile.check(bytes)) else { return nil }
+        guard !bytes.isEmpty, line.prefix(RecordedFile.checkDigits).elementsEqual(RecordedFile.check(bytes)) else {
+            return nil
+        }
         do throws(JSONError) {
             let document = JSONCursor(try JSONValue(parsing: bytes, .document(bytes: VerifyRecords.fileLimit)))
             place = Place(

@@ -84,7 +84,7 @@ extension Verification {
     ) throws -> [BlocksFile] {
         var places: [(medium: MediaFolder, name: String)] = []
         for medium in files.media {
-            let names = try medium.names(below: "blocks/").filter { $0.hasSuffix(".blocks") }
+            let names = try medium.names(below: "blocks").filter { $0.hasSuffix(".blocks") }
             places += names.prefix(BlocksFile.fileLimit).map { (medium, $0) }
         }
         for file in loose where isBlocks(file, contents) {

@@ -115,7 +115,7 @@ package struct VerifiedBundle: Sendable {
     /// The names in a folder of this bundle that nothing signs: those to report, and those in `trust/` and `kit/`, for which
     /// verification refuses the medium. Throws `FileError`.
     package func unsignedNames(in folder: FilePath) throws -> (reported: [FilePath], refused: [FilePath]) {
-        let walk = try NameWalk(folder, signed: digests.keys)
+        let walk = try NameWalk(MediaFolder(folder), signed: digests.keys)
         return (walk.unsigned, walk.refused)
     }
 

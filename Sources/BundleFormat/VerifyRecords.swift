@@ -68,7 +68,9 @@ package final class VerifyRecords: Sendable {
     private static func read(
         _ path: FilePath, forgetting: Bool
     ) throws -> (entries: [RecordedFile.Place: RecordedFile], isTidy: Bool) {
-        guard !forgetting, let status = try path.statusIfPresent(), status.size <= UInt64(fileLimit) else { return ([:], false) }
+        guard !forgetting, let status = try path.statusIfPresent(), status.size <= UInt64(fileLimit) else {
+            return ([:], false)
+        }
         let bytes = try path.contents(limit: fileLimit)
         var entries: [RecordedFile.Place: RecordedFile] = [:]
         let lines = bytes.split(separator: UInt8(ascii: "\n"))
@@ -86,14 +88,17 @@ package final class VerifyRecords: Sendable {
         do throws(FileError) {
             guard let status = try path.statusIfPresent(followingLinks: false) else { return nil }
             let place = try place(volume, path, on: medium)
-            guard let entry = state.withLock({ $0.entries[place] }), entry.isOf(status), !entry.good.isEmpty else { return nil }
+            guard let entry = state.withLock({ $0.entries[place] }), entry.isOf(status), !entry.good.isEmpty else {
+                return nil
+            }
             return Known(good: entry.good, since: entry.time)
         } catch {
             return nil  // reading it will say why
         }
     }
 
-    private func place(_ volume: Int, _ path: FilePath, on medium: MediaFolder) throws(FileError) -> RecordedFile.Place {
+    private func place(_ volume: Int, _ path: FilePath, on medium: MediaFolder) throws(FileError) -> RecordedFile.Place
+    {
         let system: FileSystemID
         if let known = state.withLock({ $0.systems[medium.path] }) {
             system = known
@@ -107,9 +112,10 @@ package final class VerifyRecords: Sendable {
     /// What was found good of a volume in files other than these paths: on media that are not at hand. A file that has changed
     /// or was removed since counts no more.
     func elsewhere(_ volume: Int, except paths: Set<String>) -> [RecordedFile] {
-        let own = Set(paths.map { path in
-            do throws(FileError) { return try FilePath(path).absolute().string } catch { return path }
-        })
+        let own = Set(
+            paths.map { path in
+                do throws(FileError) { return try FilePath(path).absolute().string } catch { return path }
+            })
         let entries = state.withLock { $0.entries.values.filter { $0.place.volume == volume && !$0.good.isEmpty } }
         return entries.filter { entry in
             guard !own.contains(entry.place.path) || isOtherMedium(entry) else { return false }

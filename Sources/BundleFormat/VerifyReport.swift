@@ -76,7 +76,9 @@ package struct VerifyReport: Sendable {
     package var lines: [String] {
         let faults = volumes.flatMap(\.lines)
         let others = findings.filter { !$0.isAboutVolume }.map(\.description)
-        let sources = sourced.map { "\($0.blocks) \($0.blocks == 1 ? "block was" : "blocks were") taken from \($0.source.printable)" }
+        let sources = sourced.map {
+            "\($0.blocks) \($0.blocks == 1 ? "block was" : "blocks were") taken from \($0.source.printable)"
+        }
         return faults + others + sources + affectedNames.map { "needs what is damaged or missing: \($0.printable)" }
     }
 
@@ -89,7 +91,8 @@ package struct VerifyReport: Sendable {
             "affected": .array(affectedNames.map(JSONValue.string)),
             "bytesChecked": .int(Int64(clamping: bytesChecked)), "bytesSkipped": .int(Int64(clamping: bytesSkipped)),
             "sourced": .array(sourced.map { ["source": .string($0.source), "blocks": .int(Int64($0.blocks))] }),
-            "wanted": wanted.isEmpty ? .null : wanted.json, "wantedLine": wanted.isEmpty ? .null : .string(wanted.short),
+            "wanted": wanted.isEmpty ? .null : wanted.json,
+            "wantedLine": wanted.isEmpty ? .null : .string(wanted.short),
             "exitCode": .int(Int64(failure?.rawValue ?? 0)),
             "delta": externals.map {
                 [
@@ -134,9 +137,9 @@ extension Finding {
     fileprivate var isAboutVolume: Bool {
         switch self {
         case .volumeMissing, .volumeUnusable: true
-        case .replaced, .copyDamaged, .unsignedName, .renamed, .noVolume, .notRead, .blocksUnusable, .clockBehind, .expired:
+        case .replaced, .copyDamaged, .unsignedName, .renamed, .noVolume, .notRead, .blocksUnusable, .clockBehind,
+            .expired:
             false
         }
     }
 }
-

@@ -148,7 +148,9 @@ private final class VolumeWork: Sendable {
     }
 
     /// Reads blocks; a block that the medium can't read is a bad one, anything else ends the file.
-    private func read(_ blocks: Range<Int>, of file: VolumeFile, _ state: inout VolumeFileState, _ buffer: Buffer) throws {
+    private func read(_ blocks: Range<Int>, of file: VolumeFile, _ state: inout VolumeFileState, _ buffer: Buffer)
+        throws
+    {
         let hasher = Hasher()
         do throws(FileError) {
             let open = try file.medium.open("volumes/\(file.volume.name)")

@@ -58,7 +58,9 @@ package struct VolumeResult: Sendable, Equatable {
 
     private var isGone: Bool { if case .mediumGone? = fault { true } else { false } }
 
-    var bytesChecked: UInt64 { path == nil ? 0 : bytes(blocks: Volume.blockCount(of: volume.length) - unread) - bytesSkipped }
+    var bytesChecked: UInt64 {
+        path == nil ? 0 : bytes(blocks: Volume.blockCount(of: volume.length) - unread) - bytesSkipped
+    }
     var bytesSkipped: UInt64 { bytes(blocks: skipped) }
 
     private func bytes(blocks: Int) -> UInt64 { min(UInt64(blocks) * UInt64(blockSize), volume.length) }
@@ -74,13 +76,17 @@ package struct VolumeResult: Sendable, Equatable {
                     + "\(VolumeResult.blocks(lacking)): copy volume \(number + 1) again, or those blocks"
             ]
         }
-        if path == nil, fault == nil, !elsewhere.isEmpty { return ["\(volume.name): verified \(places), not among these media"] }
+        if path == nil, fault == nil, !elsewhere.isEmpty {
+            return ["\(volume.name): verified \(places), not among these media"]
+        }
         let faults = [fault].compactMap { $0?.description }
         guard let path, !bad.isEmpty else { return faults }
         let runs = bad.prefix(VolumeResult.shownRuns).map { line(path, $0) }
         return faults + runs
             + (bad.count > runs.count
-                ? ["\(path.printable): and \(badBlocks.count - bad.prefix(runs.count).reduce(0) { $0 + $1.count }) more damaged blocks"]
+                ? [
+                    "\(path.printable): and \(badBlocks.count - bad.prefix(runs.count).reduce(0) { $0 + $1.count }) more damaged blocks"
+                ]
                 : [])
     }
 
@@ -90,15 +96,19 @@ package struct VolumeResult: Sendable, Equatable {
 
     /// `1`, or `1-5`, with commas between.
     static func blocks(_ runs: [Range<Int>]) -> String {
-        let texts = runs.prefix(shownRuns).map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
+        let texts = runs.prefix(shownRuns).map {
+            $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)"
+        }
         let isOne = runs.count == 1 && runs[0].count == 1
         return "\(isOne ? "block" : "blocks") \(texts.joined(separator: ","))\(runs.count > texts.count ? ",..." : "")"
     }
 
     private func line(_ path: FilePath, _ run: Range<Int>) -> String {
-        let bytes = volume.bytes(ofBlock: run.lowerBound).lowerBound..<volume.bytes(ofBlock: run.upperBound - 1).upperBound
+        let bytes =
+            volume.bytes(ofBlock: run.lowerBound).lowerBound..<volume.bytes(ofBlock: run.upperBound - 1).upperBound
         let blocks = run.count == 1 ? "block \(run.lowerBound)" : "blocks \(run.lowerBound) to \(run.upperBound - 1)"
-        return "\(path.printable) is damaged in \(blocks) (bytes \(bytes.lowerBound) to \(bytes.upperBound)); \(advice(run))"
+        return
+            "\(path.printable) is damaged in \(blocks) (bytes \(bytes.lowerBound) to \(bytes.upperBound)); \(advice(run))"
     }
 
     /// What to do about a run of bad blocks.
@@ -115,7 +125,8 @@ package struct VolumeResult: Sendable, Equatable {
 
     var json: JSONValue {
         var members: [String: JSONValue] = [
-            "name": .string(volume.name), "number": .int(Int64(number) + 1), "length": .int(Int64(clamping: volume.length)),
+            "name": .string(volume.name), "number": .int(Int64(number) + 1),
+            "length": .int(Int64(clamping: volume.length)),
             "state": .string(state),
         ]
         if let path { members["path"] = .string(path.string) }
@@ -131,7 +142,8 @@ package struct VolumeResult: Sendable, Equatable {
             members["verified"] = .string(since.description)
         }
         if !elsewhere.isEmpty {
-            members["elsewhere"] = .array(elsewhere.map { ["path": .string($0.path.string), "time": .string($0.time.description)] })
+            members["elsewhere"] = .array(
+                elsewhere.map { ["path": .string($0.path.string), "time": .string($0.time.description)] })
         }
         return .object(members)
     }

@@ -117,7 +117,9 @@ package struct Medium: Sendable {
                 [layout.bundle, layout.staged(name).lastComponent?.string ?? ""]
                 + written.split(separator: "/").map(String.init)
             for part in parts {
-                if let why = limits.names.objection(to: part) { throw CopyError.impossibleName(name, layout.mount, why) }
+                if let why = limits.names.objection(to: part) {
+                    throw CopyError.impossibleName(name, layout.mount, why)
+                }
             }
             if let other = seen.updateValue(name, forKey: limits.names == .windows ? written.lowercased() : written) {
                 throw CopyError.sameName(other, name)

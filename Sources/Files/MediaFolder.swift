@@ -27,17 +27,6 @@ package struct MediaFolder: Sendable, Hashable {
         return try path(of: name).statusIfPresent(followingLinks: false)
     }
 
-    /// The names below one of its folders, `folder` with a `/` at its end, sorted bytewise; none where that is no folder.
-    /// Throws `FileError`.
-    package func names(below folder: String) throws(FileError) -> [String] {
-        if let files {
-            return files.keys.filter { $0.hasPrefix(folder) }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        }
-        let place = path.appending(folder)
-        guard try place.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }
-        return try place.entries().map { folder + $0 }
-    }
-
     /// Opens a regular file below the folder. `name` is relative, its parts separated by `/`.
     ///
     /// Throws `FileError`: `ENOENT` when it is absent, `ELOOP` for a link, `EINVAL` for anything but a regular file.
@@ -52,11 +41,12 @@ package struct MediaFolder: Sendable, Hashable {
         try open(name, creating ? .creating : .writing)
     }
 
-    /// The names of what stands directly below the folder `name`, with that before them; none where it is no folder.
+    /// The names of what stands directly below the folder `name`, with that and `/` before them, sorted bytewise; none where it is
+    /// no folder. Throws `FileError`.
     package func names(below name: String) throws(FileError) -> [String] {
         if let files {
             return files.keys.filter { $0.hasPrefix(name + "/") && !$0.dropFirst(name.count + 1).contains("/") }
-                .sorted()
+                .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         }
         let folder = path.appending(name)
         guard try folder.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }

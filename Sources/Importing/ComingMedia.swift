@@ -31,7 +31,7 @@ package struct ComingMedia: Sendable {
     /// The bundle with what the spool adds to the media at hand.
     var bundle: VerifiedBundle {
         var bundle = here
-        bundle.blockSources.append(spool)
+        bundle.blockSources.insert(spool, at: 0)  // parity is to be the last
         return bundle
     }
 
@@ -89,7 +89,8 @@ package struct ComingMedia: Sendable {
         try sent.begin()
         var wanted = MediaWanted()
         wanted.knowsNothing = true
-        wanted.damage = (forgotten.isEmpty && !fault.isAbsence ? ["\(fault)"] : []) + (try keep(needs.toSpool, progress))
+        wanted.damage =
+            (forgotten.isEmpty && !fault.isAbsence ? ["\(fault)"] : []) + (try keep(needs.toSpool, progress))
         wanted.volumes = needs.wanted(for: needs.waiting.keys)
         wanted.spooled = spool.blocks.bytes(here.index)
         return wanted
@@ -171,7 +172,8 @@ package struct MediaWanted: Sendable, Equatable {
 
     /// What to do, a line each.
     var next: [String] {
-        let first = volumes.first.map { "bring the medium that has \($0.name)" } ?? "bring another copy of what is damaged"
+        let first =
+            volumes.first.map { "bring the medium that has \($0.name)" } ?? "bring another copy of what is damaged"
         return ["# \(first); then run the same command with its folder: what is here by now is not needed again"]
     }
 
@@ -188,10 +190,12 @@ package struct MediaWanted: Sendable, Equatable {
     /// What to bring, for people.
     package var message: String {
         let list = volumes.map { "\($0.name) (\($0.bytes.asSize) of it)" }.joined(separator: ", ")
-        let wait = knowsNothing
+        let wait =
+            knowsNothing
             ? "nothing can be sent before the volume that holds the manifests"
             : "\(references.of("reference")) with \(blobs.blobs.of("blob")), \(blobs.bytes.asSize), still to come"
-        let faults = damage.isEmpty ? [] : damage.prefix(20) + (damage.count > 20 ? ["and \(damage.count - 20) more"] : [])
+        let faults =
+            damage.isEmpty ? [] : damage.prefix(20) + (damage.count > 20 ? ["and \(damage.count - 20) more"] : [])
         let wanted = volumes.isEmpty ? "another copy of what is damaged" : "wanted next: \(list)"
         return (["\(wanted); \(wait)"] + faults).joined(separator: "\n")
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
-package import Files
+internal import Files
 package import SystemPackage
 internal import Trust
 
@@ -73,7 +73,8 @@ package struct DropFolder: Sendable {
                 for name in try folder.entries() where !name.hasPrefix(".") {
                     names += 1
                     guard names <= DropFolder.nameLimit else {
-                        return faults.append("\(folder.printable): more than \(DropFolder.nameLimit) names; the rest is not looked at")
+                        return faults.append(
+                            "\(folder.printable): more than \(DropFolder.nameLimit) names; the rest is not looked at")
                     }
                     try look(at: name, top, below, depth)
                 }

@@ -21,7 +21,8 @@ extension LoadPlan {
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] + mapped : mapped + lines).joined(
                 separator: "\n") + "\n"
-                + (try summary(load, waits ? needs : nil)).aligned + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
+                + (try summary(load, waits ? needs : nil)).aligned
+                + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
             json: try json(load, missing, needs),
             warnings: bundle.findings.map(\.description) + load.content.packWarnings + load.deltaFindings(self)
                 + (load.fit?.warnings ?? []) + objections.map(\.description) + (load.room?.warnings ?? []),

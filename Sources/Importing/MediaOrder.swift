@@ -86,7 +86,9 @@ private struct Costs {
                 found[place][others, default: BlockSet()].formUnion(blocks.only(number))
             }
         }
-        for need in needs where need.volumes.count > 1 { add(need, need.volumes.keys.compactMap { places[$0] }.sorted()) }
+        for need in needs where need.volumes.count > 1 {
+            add(need, need.volumes.keys.compactMap { places[$0] }.sorted())
+        }
         add(kept, Array(numbers.indices))
         shares = found.map { $0.map { Share(others: $0.key, blocks: $0.value) } }
         volumes = numbers

@@ -37,7 +37,9 @@ extension ComingMedia {
         let now = all.subtracting(waits)
         var rows = [("now", "\(now.count.of("blob")), \(bytes(now).asSize)")]
         rows.append(("waits", "\(waits.count.of("blob")), \(bytes(waits).asSize)"))
-        rows.append(("wanted", needs.wanted(for: waits).map { "\($0.name) (\($0.bytes.asSize) of it)" }.joined(separator: ", ")))
+        rows.append(
+            ("wanted", needs.wanted(for: waits).map { "\($0.name) (\($0.bytes.asSize) of it)" }.joined(separator: ", "))
+        )
         return rows + spoolRows(needs) + [("until then", heldText(plan))]
     }
 

@@ -169,9 +169,11 @@ final class Spool: BlockSource, Sendable {
             for block in run {
                 let isRead = try read(block, of: volume, into: buffer, at: 0)
                 let length = index.volumes[volume].bytes(ofBlock: block).count
-                let isGood = isRead && buffer.withBytes(0..<length) { bytes in
-                    Digest(of: bytes) == index.blockDigest(volume: volume, block: block)
-                }
+                let isGood =
+                    isRead
+                    && buffer.withBytes(0..<length) { bytes in
+                        Digest(of: bytes) == index.blockDigest(volume: volume, block: block)
+                    }
                 if !isGood { damaged.insert(block..<block + 1, of: volume) }
             }
         }

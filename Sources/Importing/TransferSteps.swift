@@ -27,7 +27,8 @@ struct TransferSteps: Sendable {
             for manifest in group.manifests {
                 let digest = manifest.descriptor.digest
                 let subject = wholeGroups ? content.manifests[digest]?.subject : nil
-                let needed = content.blobs(of: digest) + content.children(of: digest) + all + [subject].compactMap(\.self)
+                let needed =
+                    content.blobs(of: digest) + content.children(of: digest) + all + [subject].compactMap(\.self)
                 let earlier = Set(needed.compactMap { numbers[Place(manifest.repository, $0.digest)] })
                 numbers[Place(manifest.repository, digest)] = graph.add(after: earlier.sorted())
                 steps.append(.manifest(manifest, group: place))

@@ -3,9 +3,9 @@
 package import BundleFormat
 package import Files
 internal import Glibc
-package import OCI
+internal import OCI
 internal import Synchronization
-package import SystemPackage
+internal import SystemPackage
 package import Trust
 
 /// Handles bundles whose files arrive in a drop folder, each as far as it has come: docs/media.md, "A drop folder".
@@ -140,7 +140,8 @@ private struct Tracks {
             say("\(bundle.name): \(name) is complete (\(track.complete.count) of \(count))")
         }
         self.say(
-            once: bundle.partial.map { "\(bundle.name): \($0.name) is arriving, or cut short: \($0.file.printable)" }, say)
+            once: bundle.partial.map { "\(bundle.name): \($0.name) is arriving, or cut short: \($0.file.printable)" },
+            say)
         track.complete.formIntersection(volumes)
         track.wantsMore = volumes.count < count || !bundle.isReadable
         tracks[bundle.release] = track
@@ -176,7 +177,8 @@ private struct Tracks {
         return Report(
             text: all.isEmpty
                 ? "no bundle of a product that is trusted here has come"
-                : all.map { "\($0.name): \($0.ending?.text ?? "not all of its small files have come")" }.joined(separator: "\n"),
+                : all.map { "\($0.name): \($0.ending?.text ?? "not all of its small files have come")" }.joined(
+                    separator: "\n"),
             json: [
                 "bundles": .array(
                     all.map { track in
@@ -197,7 +199,8 @@ extension LooseBundle {
         let arriving = Set(partial.map(\.file))
         let media = bundle.media.map { medium in
             MediaFolder(
-                medium.path, files: (medium.files ?? [:]).filter { !arriving.contains(medium.path.appending($0.value)) })
+                medium.path, files: (medium.files ?? [:]).filter { !arriving.contains(medium.path.appending($0.value)) }
+            )
         }
         return UnverifiedBundle(name: name, media: media)
     }

@@ -2,6 +2,7 @@
 
 package import BundleFormat
 package import Files
+internal import OCI
 internal import Trust
 
 extension LoadRun {
@@ -11,7 +12,9 @@ extension LoadRun {
         _ bundle: LooseBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
     ) throws -> Watch.Handled {
         do {
-            let isThere = try state.releases(at: target.address).loaded.contains { $0.newest.release == bundle.release.hex }
+            let isThere = try state.releases(at: target.address).loaded.contains {
+                $0.newest.release == bundle.release.hex
+            }
             guard !isThere else {
                 return Watch.Handled(
                     failure: nil, text: "loaded already, as its receipt says", json: ["alreadyLoaded": .bool(true)])

@@ -59,7 +59,9 @@ package struct Repair: Sendable {
         var result = Result(isOriginChecked: basis.isOriginChecked, isDryRun: isDryRun)
         try repairSmallFiles(&result)
         let scan = try VolumeScan(volumes)
-        result.notes += scan.strange.map { "\($0.printable) is no regular file; the volume takes its place where it can be rebuilt" }
+        result.notes += scan.strange.map {
+            "\($0.printable) is no regular file; the volume takes its place where it can be rebuilt"
+        }
         let found = try ParitySet(volumes)
         progress.begin(total: scan.bytes + (found?.blockBytes ?? 0))
         let copies = try scan.run(threads: threads, progress: progress)

@@ -22,7 +22,8 @@ struct VerifyCommand: Command {
             """)
 
     @OptionGroup var media: MediaOptions
-    @Flag(help: "Believe no earlier run: read again what was found good before, on media at hand or not.") var recheck = false
+    @Flag(help: "Believe no earlier run: read again what was found good before, on media at hand or not.") var recheck =
+        false
     @Option(
         help: ArgumentHelp(
             "Write what is lacking here, for dray copy --blocks on the connected side. The result also has it as a line for "
@@ -38,7 +39,9 @@ struct VerifyCommand: Command {
 
     /// Checks what arrives in a drop folder; what was found good before is not read again.
     private func watch(_ progress: Progress) throws -> Outcome {
-        guard report == nil, media.release == nil else { throw UsageError("--watch takes neither --report nor --release") }
+        guard report == nil, media.release == nil else {
+            throw UsageError("--watch takes neither --report nor --release")
+        }
         return Outcome(
             try drop.watch(media, output) { loose in
                 do {
@@ -77,7 +80,8 @@ struct VerifyCommand: Command {
     }
 
     private func next(_ failure: Failure?, _ add: [String]) -> [String] {
-        let blocks = "# or take the report, or its line, to the connected side: dray copy BUNDLE --to MEDIA --blocks REPORT"
+        let blocks =
+            "# or take the report, or its line, to the connected side: dray copy BUNDLE --to MEDIA --blocks REPORT"
         switch failure {
         case nil: return nextPlan(media)
         case .incomplete: return add + ["# media that come one by one may be given alone"]

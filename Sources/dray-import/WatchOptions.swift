@@ -25,7 +25,9 @@ struct WatchOptions: ParsableArguments {
 
     func validate() throws {
         guard watch || (idle == nil && !once) else { throw ValidationError("--idle and --once belong to --watch") }
-        guard idle.map({ $0 >= 0 && $0 <= 1e9 }) ?? true else { throw ValidationError("--idle takes seconds, 0 or more") }
+        guard idle.map({ $0 >= 0 && $0 <= 1e9 }) ?? true else {
+            throw ValidationError("--idle takes seconds, 0 or more")
+        }
     }
 
     /// Watches the media given; events go to standard error.

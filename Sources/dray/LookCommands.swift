@@ -63,7 +63,8 @@ struct VerifyCommand: Command {
     var root: String
 
     @Option(
-        help: ArgumentHelp("Write what is lacking here, for dray copy --blocks.", valueName: "file"), completion: .file())
+        help: ArgumentHelp("Write what is lacking here, for dray copy --blocks.", valueName: "file"),
+        completion: .file())
     var report: String?
     @Option(help: "Threads that read and hash, 1 to 64.") var jobs = 4
     @OptionGroup var output: OutputOptions

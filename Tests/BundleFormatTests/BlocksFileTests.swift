@@ -80,13 +80,24 @@ import Testing
         ("a table that is cut off", { $0 = Array($0.prefix(90)) }),
         ("a volume that doesn't exist", { $0[88] = 7 }),
         ("a block that doesn't exist", { $0[84] = 4 }),
-        ("a block twice", { $0[84] = 3; $0[88] = 0; $0[92] = 3 }),
-        ("blocks out of order", { $0[84] = 3; $0[88] = 0; $0[92] = 1 }),
+        (
+            "a block twice",
+            {
+                $0[84] = 3; $0[88] = 0; $0[92] = 3
+            }
+        ),
+        (
+            "blocks out of order",
+            {
+                $0[84] = 3; $0[88] = 0; $0[92] = 1
+            }
+        ),
         ("other bytes", { $0[4096] ^= 1 }),
         ("slots that are cut off", { $0 = Array($0.prefix(4096 + (1 << 20) - 1)) }),
     ]
 
-    @Test(arguments: faults.indices) func `a hostile file of blocks helps nobody and hurts nobody`(_ number: Int) throws {
+    @Test(arguments: faults.indices) func `a hostile file of blocks helps nobody and hurts nobody`(_ number: Int) throws
+    {
         let scene = try BlocksFileTests.scene()
         try flip(scene.path("volumes/a.iso"), at: 0)
         var file = try BlocksFileTests.file(scene, [(0, 0), (1, 0)])

@@ -153,11 +153,15 @@ import Trust
                 "\(path) is damaged in block 3 (bytes 3145728 to 3158073); copy volume 1 again (the others are not affected)",
             ])
         let volume = try JSONCursor(report.json)["volumes"].elements()[0]
-        #expect(try volume["badRanges"].elements().map { try $0.elements().map { try $0.int() } } == [[0, 1], [3, 3]])
+        #expect(
+            try volume["badRanges"].elements().map { try $0.elements().map { try $0.int() } } == [[0, 1], [3, 3]])
         #expect(report.wanted.short.contains(":1=0-1,3:"))
         let other = try scene.copy("two")
         try put(HostileMediaTests.bytes, other.appending("volumes/a.iso"))
         let both = try HostileMediaTests.report(scene, [scene.bundle, other])
-        #expect(both.lines.allSatisfy { $0.hasSuffix("another medium has it right, so nothing is lost: copy it from there") })
+        #expect(
+            both.lines.allSatisfy {
+                $0.hasSuffix("another medium has it right, so nothing is lost: copy it from there")
+            })
     }
 }

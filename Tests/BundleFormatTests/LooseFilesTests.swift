@@ -165,7 +165,8 @@ import Trust
         let scene = try LooseFilesTests.scene()
         let folder = scene.place.appending("drop")
         try LooseFilesTests.scatter(scene.bundle, folder) {
-            $0.hasPrefix("volumes/") ? nil : "palette-enterprise-1.2.3--" + $0.split(separator: "/").joined(separator: "--")
+            $0.hasPrefix("volumes/")
+                ? nil : "palette-enterprise-1.2.3--" + $0.split(separator: "/").joined(separator: "--")
         }
         let name = "palette-enterprise-1.2.3--volumes--a.iso"
         let volume = scene.path("volumes/a.iso").string

@@ -130,7 +130,9 @@ import Trust
             #expect(report.volumes[0].badBlocks == [2, 3] && report.volumes[0].skipped + 2 <= 4)
         }
         // torn in the middle and gone on with, damaged, or nonsense
-        for bytes in [whole.dropLast(5) + whole, whole.dropLast(5) + [0x0a] + whole, noise(5000) + [0x0a] + whole, whole] {
+        for bytes in [
+            whole.dropLast(5) + whole, whole.dropLast(5) + [0x0a] + whole, noise(5000) + [0x0a] + whole, whole,
+        ] {
             try put(Array(bytes), discs.records)
             _ = try discs.verify([discs.one])
             #expect(try discs.verify([discs.one]).volumes[0].skipped == 2)

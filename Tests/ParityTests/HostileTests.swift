@@ -39,7 +39,8 @@ import Testing
         for (offset, size) in all {
             let values: [UInt64] = [0, 1, 2, 255, 256, 4096, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 40, 1 << 63, .max]
             for value in values {
-                let new = (0..<size).map { place -> UInt8 in UInt8(truncatingIfNeeded: value >> UInt64(8 * (place % 8))) }
+                let new = (0..<size).map { place -> UInt8 in UInt8(truncatingIfNeeded: value >> UInt64(8 * (place % 8)))
+                }
                 guard new != Array(bytes[offset..<offset + size]) else { continue }
                 let edited = rehashed(bytes, length) { $0.replaceSubrange(offset..<offset + size, with: new) }
                 try OpenFile.writing(file).write(edited, at: 0)
