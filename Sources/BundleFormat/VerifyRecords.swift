@@ -88,7 +88,9 @@ package final class VerifyRecords: Sendable {
         do throws(FileError) {
             guard let status = try path.statusIfPresent(followingLinks: false) else { return nil }
             let place = try place(volume, path, on: medium)
-            guard let entry = state.withLock({ $0.entries[place] }), entry.isOf(status), !entry.good.isEmpty else { return nil }
+            guard let entry = state.withLock({ $0.entries[place] }), entry.isOf(status), !entry.good.isEmpty else {
+                return nil
+            }
             return Known(good: entry.good.intersection(RangeSet(blocks)), since: entry.time)
         } catch {
             return nil  // reading it will say why

@@ -31,7 +31,8 @@ extension VerifiedBundle {
         }
         let missing = check.volumes.filter { $0.fault == .volumeMissing($0.volume.name) }.map(\.volume.name)
         return Report(
-            text: text.joined(separator: "\n"), json: check.json.adding("parity", parity?.json ?? .null), warnings: warnings,
+            text: text.joined(separator: "\n"), json: check.json.adding("parity", parity?.json ?? .null),
+            warnings: warnings,
             next: missing.isEmpty ? [] : [VerifiedBundle.addMedia(missing)], failure: check.failure)
     }
 
@@ -91,7 +92,8 @@ private struct ParityVerdict {
 
     var text: String {
         guard lost > 0 else {
-            return "all of that is repairable from parity: dray-import repair, or load --repair from media that can't be written"
+            return
+                "all of that is repairable from parity: dray-import repair, or load --repair from media that can't be written"
         }
         return "parity can't bring back \(lost.of("block")) of the \(blocks) that are lacking"
             + (lost < blocks ? "; the others are repairable" : "")
