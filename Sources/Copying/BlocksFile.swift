@@ -122,7 +122,7 @@ package struct BlocksCopy: Sendable {
             }
             if number % 64 == 63 { try file.sync() }
         }
-        try file.truncate(to: length(blocks.count))
+        if try file.size() != length(blocks.count) { try file.truncate(to: length(blocks.count)) }
         try file.sync()
         try readBack(file, header, slots, progress)
         try staged.rename(to: path)

@@ -24,7 +24,7 @@ extension Label {
             .top table { flex: 1 } .top svg { width: 34mm; min-width: 34mm }
             table { border-collapse: collapse; width: 100% }
             th, td { text-align: left; vertical-align: top; padding: .6mm 2mm .6mm 0; overflow-wrap: anywhere }
-            th { font-weight: normal; color: #444; width: 14mm }
+            th { font-weight: normal; color: #444 } .top th { width: 14mm }
             .list td { border-top: .4pt solid #888 } .n { text-align: right; white-space: nowrap; padding-right: 0 }
             code { font: 7pt/1.3 monospace; overflow-wrap: anywhere }
             .seal { display: flex; gap: 4mm; margin-top: 6mm } .seal span { flex: 1; border-top: .6pt solid #000; padding-top: .5mm }
@@ -36,6 +36,7 @@ extension Label {
             </table>\(QRCode(code)?.svg ?? "")</div>
             <h2>On this medium: \(items.count) of \(source.items.count) files, \(total)</h2>
             <table class="list">
+            <tr><th>file, SHA-256</th><th class="n">bytes</th></tr>
             \(list)
             </table>
             <p>\(others(items)) The small files (trust, index, kit) stand on every medium.</p>

@@ -2,7 +2,6 @@
 
 internal import BundleFormat
 package import Files
-internal import Glibc
 internal import OCI
 internal import SystemPackage
 
@@ -96,9 +95,10 @@ package struct Medium: Sendable {
     }
 
     static func probe(_ folder: FilePath) throws {
-        let path = folder.appending(".dray-probe-\(getpid())")
+        // one name for all runs: what a kill leaves, the next run takes away
+        let path = folder.appending(".dray-probe")
         do throws(FileError) {
-            let file = try OpenFile.creating(path)
+            let file = try OpenFile.writing(path)
             try file.write([0], at: 0)
         } catch {
             // the plan has said where there is too little room

@@ -31,7 +31,7 @@ package struct ComingMedia: Sendable {
     /// The bundle with what the spool adds to the media at hand.
     var bundle: VerifiedBundle {
         var bundle = here
-        bundle.blockSources.append(spool)
+        bundle.blockSources.insert(spool, at: 0)  // parity is to be the last
         return bundle
     }
 

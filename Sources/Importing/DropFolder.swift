@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
-package import Files
+internal import Files
 package import SystemPackage
 internal import Trust
 

@@ -3,9 +3,9 @@
 package import BundleFormat
 package import Files
 internal import Glibc
-package import OCI
+internal import OCI
 internal import Synchronization
-package import SystemPackage
+internal import SystemPackage
 package import Trust
 
 /// Handles bundles whose files arrive in a drop folder, each as far as it has come: docs/media.md, "A drop folder".

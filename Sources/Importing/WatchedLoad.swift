@@ -2,6 +2,7 @@
 
 package import BundleFormat
 package import Files
+internal import OCI
 internal import Trust
 
 extension LoadRun {

@@ -107,7 +107,7 @@ enum CopyReport {
             )
         }
         for (name, count) in result.repaired.sorted(by: { $0.key < $1.key }) {
-            lines.append("     \(name.printable): \(count) bad blocks rewritten")
+            lines.append("     \(name.printable): \(count) bad block\(count == 1 ? "" : "s") rewritten")
         }
         return lines + result.errors.map { "     FAILED: \($0)" }
     }

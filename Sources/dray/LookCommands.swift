@@ -78,7 +78,7 @@ struct VerifyCommand: Command {
             threads: jobs, reportTo: report.map { FilePath($0) }, progress: progress)
         report.next =
             report.failure == nil
-            ? ["# copy the bundle to the media, then check it there the same way"]
+            ? ["# if that is not a medium yet: dray copy, which also reads back what it writes"]
             : ["# copy what is named again from a good copy, then the same command"]
         return Outcome(report)
     }

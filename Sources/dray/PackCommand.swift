@@ -196,7 +196,8 @@ struct PackCommand: Command {
         }
         return [
             "dray verify \(result.folder.word) --root \(FilePath(trust).appending("1.root.json").word)",
-            "# copy the folder to the media",
+            "# mount the media, then with each one's place for MOUNT:",
+            "dray copy \(result.folder.word) --to MOUNT",
         ]
     }
 }

@@ -105,6 +105,33 @@ final class SmallMedium: Sendable {
     }
 }
 
+/// An ext4 file system in a file, gone with its owner.
+final class LoopMedium: Sendable {
+    let path: FilePath
+    private let image: FilePath
+
+    /// Whether this machine has loop devices.
+    static let isPossible = canMount && (try? run(["losetup", "-f"]).status) == 0
+
+    init(_ place: TemporaryFolder, _ name: String, megabytes: Int) throws {
+        (path, image) = (place.appending(name), place.appending("\(name).img"))
+        try sh("truncate -s \(megabytes)M \(image) && mkfs.ext4 -q -F \(image) && mkdir \(path)")
+        try mount()
+    }
+
+    deinit { _ = unsafe system("umount -l \(path.string)") }
+
+    func mount() throws { try sh("mount -o loop \(image) \(path)") }
+
+    func unmount() throws { try sh("umount \(path)") }
+
+    /// From now on every call fails with EIO, and what was not synced is lost: a stick is pulled (EXT4_IOC_SHUTDOWN).
+    func pull() throws {
+        let script = "import fcntl,os,struct;fcntl.ioctl(os.open('\(path)',os.O_RDONLY),0x8004587D,struct.pack('I',2))"
+        try sh("python3 -c \"\(script)\"")
+    }
+}
+
 /// Whether media of any size can be made here.
 let canMount = getuid() == 0
 

@@ -87,6 +87,24 @@ import Testing
         #expect(third.allSatisfy { $0.isWhole && $0.notReadAgain.isEmpty && $0.bytesWritten == 0 })
     }
 
+    @Test(.enabled(if: LoopMedium.isPossible, "there are no loop devices here"))
+    func `a medium that is pulled stops no other, is named, and is gone on with`() throws {
+        let fixture = try CopyFixture()
+        let good = try SmallMedium(fixture.place, "a", bytes: 64 << 20)
+        let pulled = try LoopMedium(fixture.place, "b", megabytes: 48)
+        let media = [good.path, pulled.path]
+        let plan = try CopyPlan(try fixture.source(), to: media, fixture.options)
+        try pulled.pull()
+        let results = try plan.run(Progress())
+        #expect(results[0].isWhole && results[0].good.count == results[0].planned.count)
+        #expect(results[1].errors.map(\.failure) == [.failed] && results[1].good.isEmpty)
+        try pulled.unmount()
+        try pulled.mount()
+        let again = try fixture.copy(to: media)
+        #expect(again.allSatisfy(\.isWhole) && again[0].bytesWritten == 0)
+        #expect(try fixture.isWhole(media))
+    }
+
     @Test func `killed at any moment, the same command goes on to the same bytes`() throws {
         let fixture = try CopyFixture()
         let media = try ["a", "b"].map { try SmallMedium(fixture.place, $0, bytes: 64 << 20) }

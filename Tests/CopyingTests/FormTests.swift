@@ -7,6 +7,7 @@ import OCI
 import Support
 import SystemPackage
 import Testing
+import Trust
 
 /// What else a copy can be: flat, blocks alone, images of discs; and what is written for people.
 @Suite(.enabled(if: canMount, "making small media (tmpfs) needs root")) struct FormTests {

@@ -69,7 +69,9 @@ import Testing
             try slot.take()
             try slot.put(media[2])
         }
-        #expect(child.wait(seconds: 30) == 0, "\(try text(errors))")
+        let status = child.wait(seconds: 30)
+        let words = try text(errors)
+        #expect(status == 0, "\(words)")
         let used = try media.filter { try $0.path.appending(fixture.name).exists() }
         #expect(used.count >= 2)
         #expect(try fixture.isWhole(used.map(\.path)))

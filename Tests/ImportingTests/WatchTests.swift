@@ -19,7 +19,7 @@ struct WatchTests {
 
     private static func packed(_ version: String) throws -> PackedSample {
         var layout = MadeLayout()
-        let layers = try (0..<3).map { _ in try layout.noise(1_900_000) }
+        let layers = try (0..<3).map { _ in try layout.noise(2_500_000) }
         for (number, layer) in layers.enumerated() {
             _ = layout.image("library/w\(number):\(version)", [layer], config: #"{"v":"\#(version)\#(number)"}"#)
         }
@@ -56,7 +56,8 @@ struct WatchTests {
         return watch
     }
 
-    private func loading(_ target: any LoadTarget) -> (LooseBundle) throws -> Watch.Handled {
+    private func loading(_ target: any LoadTarget) throws -> (LooseBundle) throws -> Watch.Handled {
+        try site.state.bind(target.address, to: ProductBinding(["product-1", "product-2"]))
         var load = LoadRun(state: site.state, tool: "test")
         load.now = { PackedSample.now }
         let given = GivenArguments(media: ["DROP"], target: ["--to", "TARGET"])
@@ -85,23 +86,33 @@ struct WatchTests {
         }
         // The last volume of each comes in pieces while the watch goes on.
         let rounds = Mutex(0)
-        let grow = { (bundle: Int, part: Int) in
+        let grow = { (bundle: Int, parts: Range<Int>) in
             let last = all[bundle][all[bundle].count - 1]
             let bytes = try last.from.contents(limit: 1 << 30)
             let file = try OpenFile.writing(drop.appending(last.name))
-            let from = bytes.count * part / 3
-            try file.write(Array(bytes[from..<bytes.count * (part + 1) / 3]), at: UInt64(from))
+            let from = bytes.count * parts.lowerBound / 3
+            try file.write(Array(bytes[from..<bytes.count * parts.upperBound / 3]), at: UInt64(from))
         }
         let handle = try loading(server.target())
         let report = try watch().run(
             handle: { bundle in
                 let handled = try handle(bundle)
-                let round = rounds.withLock {
-                    $0 += 1; return $0
+                let isFirst = rounds.withLock { count in
+                    count += 1
+                    return count <= 2
                 }
-                if round <= 2 { for part in 0..<3 { try grow(round - 1, part) } }
+                if isFirst { try grow(bundle.name == "product-1-1.0.0" ? 0 : 1, 0..<2) }
                 return handled
-            }, say: { line in lines.withLock { $0.append(line) } })
+            },
+            say: { line in
+                lines.withLock { $0.append(line) }
+                guard line.contains("is arriving") else { return }
+                do {
+                    try grow(line.hasPrefix("product-1-1.0.0") ? 0 : 1, 2..<3)
+                } catch {
+                    Issue.record(error)
+                }
+            })
         #expect(try codes(report) == ["product-1-1.0.0": 0, "product-2-2.0.0": 0], "\(lines.withLock { $0 })")
         #expect(report.failure == nil && server.allTags.count == 6)
         #expect(rounds.withLock { $0 } == 4, "each once before its last volume came, and once after")
@@ -112,10 +123,10 @@ struct WatchTests {
         let server = try ZotServer()
         for file in try files(0) { try copy(file) }
         let before = try listing()
-        let first = try watch(once: true).run(handle: loading(server.target())) { _ in }
+        let first = try watch(once: true).run(handle: try loading(server.target())) { _ in }
         #expect(first.failure == nil && server.allTags.count == 3)
         let (puts, receipts) = (server.puts.count, try site.receipts.count)
-        let again = try watch(once: true).run(handle: loading(server.target())) { _ in }
+        let again = try watch(once: true).run(handle: try loading(server.target())) { _ in }
         #expect(again.failure == nil && again.text.contains("already"))
         #expect(try server.puts.count == puts && site.receipts.count == receipts)
         #expect(try listing() == before)
@@ -124,7 +135,7 @@ struct WatchTests {
     @Test func `a bundle that isn't all there is loaded as far as it is, keeps nothing here, and ends with 3`() throws {
         let server = try ZotServer()
         for file in try files(0).dropLast() { try copy(file) }
-        let report = try watch(once: true).run(handle: loading(server.target())) { _ in }
+        let report = try watch(once: true).run(handle: try loading(server.target())) { _ in }
         #expect(report.failure == .incomplete && server.allTags.allSatisfy(\.isStaging))
         let folder = try site.state.spoolFolder(of: site.verified().releaseDigest)
         #expect(try !folder.appending("blocks").exists())
@@ -134,20 +145,20 @@ struct WatchTests {
         let server = try ZotServer()
         let stranger = try Site(packed[0])  // trusts the first product alone
         for number in 0..<2 { for file in try files(number) { try copy(file) } }
-        let volume = drop.appending(try #require(try files(0).last).name)
+        let volume = drop.appending(try #require(try files(0).dropLast().last).name)
         let bytes = try volume.contents(limit: 1 << 30)
-        try volume.replaceContents(with: bytes.enumerated().map { $0 == 1_200_000 ? $1 ^ 1 : $1 })
+        try volume.replaceContents(with: bytes.enumerated().map { $0 == 2_500_000 ? $1 ^ 1 : $1 })
         var lines: [String] = []
         var watch = Watch(DropFolder([drop]), state: stranger.state)
         watch.isOnce = true
-        let report = try watch.run(handle: loading(server.target())) { lines.append($0) }
+        let report = try watch.run(handle: try loading(server.target())) { lines.append($0) }
         #expect(lines.contains { $0.contains("product-2 that is not trusted here") }, "\(lines)")
         #expect(try codes(report) == ["product-1-1.0.0": 13])
 
-        let both = try self.watch(once: true).run(handle: loading(server.target())) { _ in }
+        let both = try self.watch(once: true).run(handle: try loading(server.target())) { _ in }
         #expect(try codes(both) == ["product-1-1.0.0": 13, "product-2-2.0.0": 0])
         try volume.replaceContents(with: bytes)
-        #expect(try self.watch(once: true).run(handle: loading(server.target())) { _ in }.failure == nil)
+        #expect(try self.watch(once: true).run(handle: try loading(server.target())) { _ in }.failure == nil)
     }
 
     @Test func `what may pass is tried again, and an interrupted handling ends the watch`() throws {

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -188,6 +189,30 @@ class Pack(Scene):
         return {"bundle": self.signed(self.at("out", NAME)), "out": sorted(os.listdir(self.at("out"))), "left": left}
 
 
+class PackLarge(Pack):
+    """300 MB that don't compress, so that what a stop costs shows: not more than a group is written again."""
+
+    name = "pack of 300 MB"
+    is_large = True
+
+    def __init__(self, ground, live):
+        super().__init__(ground, live)
+        self.folder = live + ".inputs"
+        os.makedirs(self.folder)
+        with open(os.path.join(self.folder, "tool"), "wb") as out:
+            for number in range(300):
+                out.write(random.Random(number).randbytes(1_000_000))
+        with open(os.path.join(self.folder, "release.yaml"), "w") as out:
+            out.write("format: 1\nrelease: { product: palette-enterprise, version: 1.0.0, edition: palette }\ncontents:\n  - file: tool\n    plain: false\n")
+        self.manifest = os.path.join(self.folder, "release.yaml")
+
+    def close(self):
+        shutil.rmtree(self.folder)
+
+    def command(self):
+        return [w if w != "3MiB" else "none" for w in super().command()]
+
+
 class AtBundle(Scene):
     """Works on a copy of the bundle, which is whole again at the end: with parity for two volumes."""
 
@@ -215,11 +240,18 @@ class AtBundle(Scene):
         return faults
 
     def state(self):
-        return tree(self.at("bundle"))
+        return {"all": tree(self.at("bundle"))}
 
 
 class ParityAdd(AtBundle):
     name = "parity add"
+
+    def whole(self):
+        faults, made = super().whole(), self.at("bundle/parity")
+        if self.expected is None or not os.path.isdir(made):
+            return faults
+        names = [n for n in os.listdir(made) if not n.startswith(".")]
+        return faults + [f"parity/{n} isn't whole" for n in names if sha256(os.path.join(made, n)) != self.expected["all"].get("parity/" + n)]
 
     def prepare(self):
         super().prepare()
@@ -388,6 +420,35 @@ class LoadRegistry(AtSite):
         return {"links": sorted(links), "tags": tags, "wrong": wrong, "site": self.site_files()}
 
 
+class Copy(Scene):
+    """Onto a folder that stands for a stick; two must be two file systems."""
+
+    name = "copy"
+    needs = "copy"
+    media = property(lambda self: (self.ground.media,))
+
+    def prepare(self):
+        os.makedirs(self.at("a"))
+
+    def command(self):
+        return [self.ground.tool("dray"), "copy", self.ground.media, "--to", self.at("a"), "--root", self.ground.at("trust0/1.root.json"),
+                "--state", self.at("state"), "--quiet"]
+
+    def copied(self, name):
+        """What stands on a stick below its final names: labels hold the time, and count by name alone."""
+        found = tree(self.at(name)) if os.path.isdir(self.at(name)) else {}
+        found = {n: "label" if os.path.basename(n).startswith("MEDIUM") else d for n, d in found.items()}
+        return {n: d for n, d in found.items() if not any(part.startswith(".") for part in n.split("/"))}
+
+    def whole(self):
+        right = tree(self.ground.media)
+        return [f"{name}/{n} isn't whole" for name in ("a",) for n, d in self.copied(name).items()
+                if d != "label" and right.get(n.removeprefix(NAME + "/")) != d]
+
+    def state(self):
+        return {name: {n: "label" if os.path.basename(n).startswith("MEDIUM") else d for n, d in tree(self.at(name)).items()} for name in ("a",)}
+
+
 class Toy(Scene):
     """A tool of three lines, right or wrong in a known way: what shows that the sweep can tell them apart."""
 
@@ -426,4 +487,4 @@ for step in sys.argv[2:]:
         return {"all": tree(self.live)}
 
 
-SCENES = [Pack, Extract, Verify, LoadLayout, LoadRegistry, ParityAdd, Repair]
+SCENES = [Pack, PackLarge, Extract, Verify, LoadLayout, LoadRegistry, Copy, ParityAdd, Repair]
