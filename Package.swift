@@ -114,7 +114,8 @@ let package = Package(
             ], swiftSettings: shippedSettings),
         .executableTarget(
             name: "dray-tuf-client",
-            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage], swiftSettings: shippedSettings),
+            dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage],
+            swiftSettings: shippedSettings),
 
         .target(
             name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",

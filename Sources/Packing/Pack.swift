@@ -106,7 +106,8 @@ private struct Packer {
         let sure = plan.plainBytes + kit
         var writes = PlannedWrites()
         writes.add(
-            options.out, bytes: sure - min(sure, present), largestFile: plan.longestFile(volumeSize: options.volumeSize),
+            options.out, bytes: sure - min(sure, present),
+            largestFile: plan.longestFile(volumeSize: options.volumeSize),
             advice: "--volume-size fat32 keeps each file below 4 GiB; or choose an --out on exFAT, ext4 or XFS")
         writes.add(state, bytes: 1 << 20)
         try writes.check()

@@ -10,7 +10,9 @@ struct BlockDeviceTests {
     private let folder = TemporaryFolder()
 
     /// A stick sdb with two partitions, a built-in disk sda, the device mapper's dm-0 on sda2, a loop device.
-    private func devices(mounts: String = "", swaps: String = "Filename Type Size Used Priority\n") throws -> BlockDevices {
+    private func devices(mounts: String = "", swaps: String = "Filename Type Size Used Priority\n") throws
+        -> BlockDevices
+    {
         let script = """
             cd \(folder.path); mkdir -p class/block dev/block devices; cd devices
             disk() { mkdir -p $1/device $1/holders $1/slaves; echo $2 > $1/dev; echo $3 > $1/size; echo $4 > $1/removable; echo 0 > $1/ro
@@ -64,10 +66,11 @@ struct BlockDeviceTests {
         #expect(try devices.device(named: "sda").uses == ["dm-0 on sda2"])
     }
 
-    @Test(arguments: [
-        ([], 0..<10, 0..<10), ([0..<4], 0..<10, 4..<10), ([0..<4, 6..<8], 0..<10, 4..<6), ([2..<4], 0..<3, 0..<2),
-        ([0..<10], 3..<7, nil), ([0..<4, 6..<8], 6..<9, 8..<9), ([5..<6], 6..<7, 6..<7),
-    ] as [([Range<UInt64>], Range<UInt64>, Range<UInt64>?)])
+    @Test(
+        arguments: [
+            ([], 0..<10, 0..<10), ([0..<4], 0..<10, 4..<10), ([0..<4, 6..<8], 0..<10, 4..<6), ([2..<4], 0..<3, 0..<2),
+            ([0..<10], 3..<7, nil), ([0..<4, 6..<8], 6..<9, 8..<9), ([5..<6], 6..<7, 6..<7),
+        ] as [([Range<UInt64>], Range<UInt64>, Range<UInt64>?)])
     func `the first gap of ranges is found`(_ there: [Range<UInt64>], _ wanted: Range<UInt64>, _ gap: Range<UInt64>?) {
         var ranges = ByteRanges()
         for range in there { ranges.insert(range) }

@@ -100,7 +100,8 @@ struct ExtractDeviceTests {
         _ device: LoopDevice, at offset: Int, then site: Site, _ media: [FilePath], _ volumes: [String]
     ) throws {
         let changed = try run([
-            "bash", "-ec", "printf X | dd of=\(device.path) bs=1 seek=\(offset) conv=notrunc status=none; sync \(device.path)",
+            "bash", "-ec",
+            "printf X | dd of=\(device.path) bs=1 seek=\(offset) conv=notrunc status=none; sync \(device.path)",
         ])
         #expect(changed.status == 0)
         #expect(throws: ExtractError.deviceDiffers(device.path)) {
@@ -154,7 +155,8 @@ struct ExtractDeviceTests {
         let device = try LoopDevice(bytes: 24 << 20)
         let point = site.folder.appending("stick")
         let made = try run([
-            "bash", "-ec", "mkfs.ext4 -q \(device.path); mkdir \(point); mount \(device.path) \(point); echo x > \(point)/a",
+            "bash", "-ec",
+            "mkfs.ext4 -q \(device.path); mkdir \(point); mount \(device.path) \(point); echo x > \(point)/a",
         ])
         guard made.status == 0 else { try Test.cancel("this machine mounts no ext4: \(made.errorOutput)") }
         defer { _ = try? run(["umount", point.string]) }
@@ -186,7 +188,9 @@ struct ExtractDeviceTests {
     @Test func `the tool asks for the name, and ends with what each platform needs`() throws {
         let device = try LoopDevice(bytes: 24 << 20)
         func extract(_ more: [String]) throws -> CommandResult {
-            let command = [SourceTree.tool("dray-import").string, "extract", "appliance.iso", site.packed.bundle.string]
+            let command = [
+                SourceTree.tool("dray-import").string, "extract", "appliance.iso", site.packed.bundle.string,
+            ]
             return try run(command + ["--state", site.state.path.string] + more)
         }
         let name = device.path.string

@@ -165,7 +165,9 @@ struct DeltaTests {
         )
         let small = try fixture.smallFiles()
         #expect(throws: PackError.self) { try fixture.pack([fixture.base]) }
-        #expect(throws: PackError.planChanged(["what it builds on is another or changed"])) { try fixture.pack([small]) }
+        #expect(throws: PackError.planChanged(["what it builds on is another or changed"])) {
+            try fixture.pack([small])
+        }
     }
 
     @Test func `a delta of a delta knows what both brought`() throws {
