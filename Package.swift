@@ -63,6 +63,8 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CLibArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .systemLibrary(name: "CQREncode", pkgConfig: "libqrencode", providers: [.apt(["libqrencode-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CGear", cSettings: [.unsafeFlags(["-O2"])]),
 
@@ -77,6 +79,9 @@ let package = Package(
         target(
             "BundleFormat",
             ["OCI", "Files", "Cryptography", "Compression", "Cage", "Trust", systemPackage]),
+        target(
+            "Parity",
+            ["OCI", "Files", "Cryptography", "CISAL", "Trust", "BundleFormat", systemPackage]),
         target("RegistryClient", ["OCI", "CCurl"]),
         target("Palette", ["OCI"]),
         target("PaletteSources", ["OCI", "Palette", "Files", "Archive", systemPackage, yams]),
@@ -94,22 +99,29 @@ let package = Package(
                 .embedInCode("Resources/rescue.py"),
             ]),
         target(
+            "Copying",
+            [
+                "OCI", "Files", "Cryptography", "Splitting", "Trust", "BundleFormat", "CQREncode", systemPackage,
+            ]),
+        target(
             "Importing",
             [
-                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "RegistryClient", "Palette",
+                "OCI", "Files", "Cryptography", "Cage", "Trust", "BundleFormat", "Parity", "RegistryClient", "Palette",
                 systemPackage,
             ]),
         target("CommandLineSupport", ["Cryptography", "Files", systemPackage, argumentParser]),
         .executableTarget(
             name: "dray",
             dependencies: [
-                "CommandLineSupport", "Mirroring", "Packing", "Importing", "PaletteSources", "BundleFormat", "Trust",
+                "CommandLineSupport", "Mirroring", "Packing", "Copying", "Importing", "PaletteSources", "BundleFormat",
+                "Parity", "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
             ], swiftSettings: shippedSettings),
         .executableTarget(
             name: "dray-import",
             dependencies: [
-                "CommandLineSupport", "Importing", "BundleFormat", "Trust", "Cryptography", "Cage", "Files", "OCI",
+                "CommandLineSupport", "Importing", "BundleFormat", "Parity", "Trust", "Cryptography", "Cage", "Files",
+                "OCI",
                 "RegistryClient", systemPackage, argumentParser,
             ], swiftSettings: shippedSettings),
         .executableTarget(
@@ -136,6 +148,7 @@ let package = Package(
                 "cage-probe",
                 "dray-import", systemPackage,
             ]),
+        tests(of: "Parity", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(of: "CommandLineSupport", ["Files", systemPackage]),
         tests(of: "OCI"),
         tests(of: "Files", [systemPackage]),
@@ -157,6 +170,12 @@ let package = Package(
             name: "TUFClientTests", dependencies: ["dray-tuf-client", "Support", systemPackage],
             swiftSettings: settings),
         .testTarget(name: "KitTests", dependencies: ["dray", "Support", systemPackage], swiftSettings: settings),
+        tests(
+            of: "Copying",
+            [
+                "BundleFormat", "Cryptography", "Files", "OCI", "Packing", "Splitting", "Trust", "dray", "dray-import",
+                systemPackage,
+            ]),
         tests(
             of: "Packing", ["BundleFormat", "Cryptography", "Files", "OCI", "Trust", systemPackage]),
         tests(

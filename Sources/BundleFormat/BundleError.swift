@@ -47,6 +47,8 @@ package enum BundleError: Error, Equatable {
     case volumeLength(FilePath, expected: UInt64, found: UInt64)
     /// A block of a volume has another digest than signed, or can't be read.
     case blockDamaged(FilePath, block: Int, bytes: Range<UInt64>)
+    /// A medium went away while a file on it was read; why, and how many of its blocks were not read.
+    case mediumGone(FilePath, String, unread: Int)
     /// A frame of verified blocks does not decode to what the index says.
     case frameDamaged(volume: String, offset: UInt64, String)
     /// The bundle has no such object.
@@ -69,6 +71,7 @@ extension BundleError: ClassifiedError {
         case .unsigned, .unknownRoot, .differentMedia, .trustUnusable: .notTrusted
         case .delisted, .belowFloor: .replaced
         case .extraName, .otherRelease: .refused
+        case .mediumGone: .failed
         case .fileMissing, .fileDamaged, .fileUnusable, .sumsDiffer, .malformed, .volumeLength, .blockDamaged,
             .frameDamaged, .objectUnknown, .objectDiffers, .externalDiffers, .objectTooLarge:
             .damaged
@@ -119,6 +122,9 @@ extension BundleError: CustomStringConvertible {
         case .blockDamaged(let path, let block, let bytes):
             "\(path.printable) is damaged in block \(block) (bytes \(bytes.lowerBound) to \(bytes.upperBound)); "
                 + "copy this volume again (the others are not affected)"
+        case .mediumGone(let path, let why, let unread):
+            "\(path.printable) went away while it was read (\(why)), \(unread) of its blocks were not checked; look after the "
+                + "medium's connection and run the same command again"
         case .frameDamaged(let volume, let offset, let why):
             "volume \(volume) is what was signed, but can't be decoded at byte \(offset): \(why); ask its sender"
         case .objectUnknown(let digest): "the bundle has no object \(digest); ask its sender"

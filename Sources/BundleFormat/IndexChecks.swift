@@ -18,7 +18,10 @@ enum IndexChecks {
                 bytes[offset + 45..<offset + 48].allSatisfy({ $0 == 0 }), length < 1 << 56
             else { throw .invalid("a volume's record", at: index) }
             let name = String(decoding: bytes[nameStart..<nameEnd], as: UTF8.self)
-            guard isVolumeName(name), seen.insert(name.lowercased()).inserted else { throw .invalid("a volume's name", at: index) }
+            // FAT and exFAT take names that differ in capitals alone for one.
+            guard isVolumeName(name), seen.insert(name.lowercased()).inserted else {
+                throw .invalid("a volume's name", at: index)
+            }
             volumes.append(Volume(name: name, kind: kind, length: length, digest: bytes.digest(at: offset + 8)))
             blocks += UInt64(Volume.blockCount(of: length))
             nameStart = nameEnd

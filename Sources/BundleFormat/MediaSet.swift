@@ -2,33 +2,25 @@
 
 package import Cage
 package import Files
-internal import OCI
 package import SystemPackage
 
-/// Where bundles were found: below the folders that the user named, nothing opened yet.
+/// Where bundles were found among the folders and files that the user named (docs/media.md, "At the site: verify").
 package struct MediaSet: Sendable {
     private let bundles: [UnverifiedBundle]
 
-    /// Looks in each folder: it is a bundle, or bundles are directly below it. Folders of one name, or with the same
-    /// `release.json`, are media of one bundle.
+    /// Looks at each path: a folder is a bundle, or bundles are at most three levels below it; files, given one by one or in such
+    /// folders, are taken by the names that `dray copy --flat` gives them and, where `trust` is known, by their content.
+    /// Folders of one name, or with the same `release.json`, are media of one bundle.
     ///
-    /// Throws `BundleError.noBundle` (3) when there is none at all, `FileError` for a folder that can't be listed.
-    package init(_ paths: [FilePath]) throws {
-        var found: [(fingerprint: Digest?, bundle: UnverifiedBundle)] = []
-        for folder in try paths.flatMap(MediaSet.bundleFolders) {
-            let name = try folder.absolute().lastComponent?.string ?? "/"
-            let fingerprint = MediaSet.fingerprint(of: folder)
-            let known = found.firstIndex { entry in
-                entry.bundle.name == name || fingerprint != nil && entry.fingerprint == fingerprint
-            }
-            if let known {
-                found[known].bundle.add(MediaFolder(folder))
-            } else {
-                found.append((fingerprint, UnverifiedBundle(name: name, folders: [folder])))
-            }
-        }
-        guard !found.isEmpty else { throw BundleError.noBundle(paths) }
-        bundles = found.map(\.bundle).sorted { $0.name < $1.name }
+    /// `contents` keeps what was read of files for the next time. Throws `BundleError.noBundle` (3) when there is none at all,
+    /// `FileError` for a folder that can't be listed.
+    package init(_ paths: [FilePath], trust: PinnedRoots? = nil, contents: LooseContents = LooseContents()) throws {
+        var search = MediaSearch(contents)
+        for path in paths { try search.look(at: path) }
+        search.takeFlatFolders()
+        if let trust { search.takeLoose(by: trust) }
+        bundles = search.bundles()
+        guard !bundles.isEmpty else { throw BundleError.noBundle(paths) }
     }
 
     /// The names of the distinct bundles, sorted: their folders' names.
@@ -50,32 +42,6 @@ package struct MediaSet: Sendable {
         guard let bundle = bundles.first(where: { $0.name == name }) else { throw .unknownBundle(name, releases) }
         return bundle
     }
-
-    private static func bundleFolders(at path: FilePath) throws -> [FilePath] {
-        if try isBundle(path) { return [path] }
-        return try path.entries().filter { !$0.hasPrefix(".") }.map { path.appending($0) }.filter { folder in
-            try folder.statusIfPresent(followingLinks: false)?.isDirectory == true && isBundle(folder)
-        }
-    }
-
-    private static func isBundle(_ folder: FilePath) throws -> Bool {
-        // /usr/bin has a program of the name trust
-        try ["trust", "release.json", "SHA256SUMS", "volumes"].contains { name in
-            let status = try folder.appending(name).statusIfPresent(followingLinks: false)
-            return status.map { !["trust", "volumes"].contains(name) || $0.isDirectory } ?? false
-        }
-    }
-
-    /// What tells media of one bundle in folders of different names; nothing is believed of it.
-    private static func fingerprint(of folder: FilePath) -> Digest? {
-        do {
-            return try MediaFolder(folder).contents(of: "release.json", limit: Release.maximumSize).map {
-                Digest(of: $0)
-            }
-        } catch {
-            return nil  // verification says what is wrong with it
-        }
-    }
 }
 
 /// One bundle on one or several media, of which nothing is known yet but where it is.
@@ -84,8 +50,16 @@ package struct UnverifiedBundle: Sendable {
     package let name: String
     /// Where it is: the same bundle on each medium.
     package private(set) var media: [MediaFolder]
+    /// Files beside, of which none is known to belong to it: volumes are looked for among them.
+    package var loose: [LooseFile] = []
+    /// What was read of such files before.
+    package var contents = LooseContents()
+    /// What was passed over where it was looked for.
+    package var findings: [Finding] = []
     /// Where its frames will be decoded.
     package var decoders = FrameDecoders.inProcess
+    /// Make places where blocks may be found beside the media, once it is verified: `VerifiedBundle.blockSources`, in this order.
+    package var sourceMakers: [@Sendable (VerifiedBundle) throws -> (any BlockSource)?] = []
 
     package init(name: String, folders: [FilePath]) {
         self.init(name: name, media: folders.map { MediaFolder($0) })
@@ -99,12 +73,12 @@ package struct UnverifiedBundle: Sendable {
     /// Whether it holds trust metadata and nothing of a release, as `dray trust export` writes it (docs/format.md).
     package var isTrustOnly: Bool {
         media.allSatisfy { folder in
-            guard folder.hasOwnNames else { return false }  // somebody has looked for a release there
             do throws(FileError) {
-                for name in ["release.json", "index", "volumes", "kit", "copies/release.json"] {
-                    guard try !folder.path.appending(name).exists() else { return false }
+                for name in ["release.json", "index", "copies/release.json"] {
+                    guard try folder.status(of: name) == nil else { return false }
                 }
-                return try folder.path.appending("trust").exists()
+                for name in ["volumes", "kit"] where try folder.hasFolder(name) { return false }
+                return try folder.hasFolder("trust")
             } catch {
                 return false  // verification says what is wrong with it
             }
@@ -114,5 +88,12 @@ package struct UnverifiedBundle: Sendable {
     /// One more medium of this bundle; one that is there already changes nothing.
     package mutating func add(_ folder: MediaFolder) {
         if !media.contains(folder) { media.append(folder) }
+    }
+}
+
+extension MediaFolder {
+    /// Whether there is a folder of that name, or something in it where names are another's.
+    fileprivate func hasFolder(_ name: String) throws(FileError) -> Bool {
+        try hasOwnNames ? path.appending(name).exists() : !names(below: name).isEmpty
     }
 }

@@ -19,13 +19,13 @@ package struct PinnedRoots: Sendable {
         }
     }
 
-    private struct Pinned: Sendable {
+    struct Pinned: Sendable {
         let root: TrustedRoot
         let accepted: AcceptedMetadata?
         let floors: [VersionFloor]
     }
 
-    private let chains: [Pinned]
+    let chains: [Pinned]
 
     /// Checks the chains. Throws `TrustError` for roots that don't follow one another.
     package init(_ chains: [Chain]) throws(TrustError) {

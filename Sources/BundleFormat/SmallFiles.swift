@@ -24,8 +24,12 @@ struct SmallFiles {
     }
 
     private func places(of name: String) -> [Place] {
-        media.map { Place(folder: $0, name: name, isCopy: false) }
+        let all =
+            media.map { Place(folder: $0, name: name, isCopy: false) }
             + media.map { Place(folder: $0, name: "copies/\(name)", isCopy: true) }
+        // files that were gathered by name or content are no medium that should have each small file
+        let there = all.filter { place in place.folder.files.map { $0[place.name] != nil } ?? true }
+        return there.isEmpty ? all : there
     }
 
     /// Where a file stands on the first medium, for messages.
@@ -72,15 +76,19 @@ struct SmallFiles {
         return (good.value, good.bytes)
     }
 
-    /// What stands at all places of a file, each content once; what can't be read is left out.
+    /// What stands at all places of a file, each content once; what can't be read is left out, unless it is all there is.
     func candidates(_ name: String, limit: Int) throws -> [[UInt8]] {
         var contents: [[UInt8]] = []
+        var unreadable: FileError?
         for place in places(of: name) {
             do throws(FileError) {
                 guard let bytes = try place.folder.contents(of: place.name, limit: limit) else { continue }
                 if !contents.contains(bytes) { contents.append(bytes) }
+            } catch  where error.isMediumUnreadable {
+                unreadable = error
             } catch { continue }  // `taken` says what is wrong with it
         }
+        if contents.isEmpty, let unreadable { throw unreadable }
         return contents
     }
 

@@ -21,9 +21,13 @@ extension UnverifiedBundle {
         guard !isTrustOnly else {
             throw BundleError.trustOnly(media.first?.path ?? FilePath(name), product: metadata.root.root.product)
         }
+        for finding in findings { files.note(finding) }
         var verification = Verification(metadata: metadata, files: files)
-        var bundle = try verification.bundle(name: name)
+        var bundle = try verification.bundle(name: name, loose: loose, contents)
         bundle.decoders = decoders
+        for make in sourceMakers {
+            if let source = try make(bundle) { bundle.blockSources.append(source) }
+        }
         return bundle
     }
 
@@ -58,17 +62,31 @@ extension UnverifiedBundle {
     }
 }
 
+/// `SHA256SUMS`, verified, and what it says of every file, itself and its signature included.
+private struct SignedSums {
+    let lines: SumsFile
+    let signer: KeyID
+    let digests: [String: Digest]
+}
+
 /// Step 2 of the verification: what the targets list, each fault noted and the next file checked all the same.
-private struct Verification {
+struct Verification {
     let metadata: TrustedMetadata
     var files: SmallFiles
     var faults: [any ClassifiedError] = []
+    /// What stands on the media under names that nothing signs.
+    var unsigned: [UnsignedPath] = []
+
+    struct UnsignedPath {
+        let medium: FilePath
+        let path: FilePath
+    }
 
     init(metadata: TrustedMetadata, files: SmallFiles) { (self.metadata, self.files) = (metadata, files) }
 
     private var targets: Targets { metadata.targets.content }
 
-    mutating func bundle(name: String) throws -> VerifiedBundle {
+    mutating func bundle(name: String, loose: [LooseFile], _ contents: LooseContents) throws -> VerifiedBundle {
         let release = try attempt { try $0.release() }
         let index = try attempt { try $0.index(release) }
         let sums = try attempt { try $0.sums() }
@@ -83,11 +101,13 @@ private struct Verification {
         if faults.count == 1, let only = faults.first { throw only }
         if let all = BundleFaults(faults) { throw all }
         guard let release, let index, let sums else { throw BundleError.fileMissing(files.path("release.json")) }
-        var volumes: [VolumePlaces] = []
-        for volume in index.volumes { volumes.append(try VolumePlaces(volume, files: &files)) }
-        return VerifiedBundle(
+        let volumes = places(index, loose, contents)
+        let sources = try blocksFiles(index, loose, contents)
+        var bundle = VerifiedBundle(
             name: name, release: release, index: index, metadata: metadata, sumsSigner: sums.signer,
             findings: files.findings, volumes: volumes)
+        (bundle.blockSources, bundle.digests) = (sources, sums.digests)
+        return bundle
     }
 
     mutating func description() throws -> BundleDescription {
@@ -176,7 +196,7 @@ private struct Verification {
 
     // MARK: SHA256SUMS
 
-    private mutating func sums() throws -> (lines: SumsFile, signer: KeyID) {
+    private mutating func sums() throws -> SignedSums {
         let root = metadata.root.root
         let path = files.path("SHA256SUMS")
         guard try files.isPresent("SHA256SUMS") else { throw BundleError.fileMissing(path) }
@@ -198,7 +218,8 @@ private struct Verification {
             guard bytes == signed else { throw TrustError.detachedSignature(file: "SHA256SUMS") }
         }
         guard let lines = SumsFile(parsing: signed) else { throw BundleError.malformed(path, "its lines") }
-        return (lines, signer)
+        let own = ["SHA256SUMS": Digest(of: signed), "SHA256SUMS.sig": Digest(of: taken.bytes)]
+        return SignedSums(lines: lines, signer: signer, digests: lines.digests.merging(own) { $1 })
     }
 
     /// The lines must say of every file what the targets say, and nothing of any other but older roots.
@@ -225,9 +246,9 @@ private struct Verification {
     private mutating func checkOther(_ name: String) throws { try files.check(name, try target(name)) }
 
     private mutating func checkNames(_ sums: SumsFile) throws {
-        for folder in files.media where folder.hasOwnNames {
-            let walk = try NameWalk(folder.path, signed: sums.digests.keys)
-            for path in walk.unsigned { files.note(.unsignedName(path)) }
+        for medium in files.media {
+            let walk = try NameWalk(medium, signed: sums.digests.keys)
+            unsigned += walk.unsigned.map { UnsignedPath(medium: medium.path, path: $0) }
             faults += walk.refused.map { BundleError.extraName($0) }
         }
     }

@@ -73,7 +73,7 @@ final class VerifiedBlocks {
         let digest = bundle.index.blockDigest(volume: number, block: block)
         let places = bundle.volumes[number]
         var fault: (any Error)? = places.unusable
-        for medium in places.media.indices {
+        for medium in places.all.indices where places.reaches(block, on: medium) {
             do {
                 return try files.withFile(number, medium: medium) { file in
                     try file.readBlock(block, of: places.volume, digest, into: buffer, at: start, hasher)
@@ -157,7 +157,7 @@ final class VolumeFiles {
         if let holder = open[key] { return try body(holder.file) }
         if open.count >= VolumeFiles.limit { open = [:] }
         let places = bundle.volumes[volume]
-        let holder = Holder(try places.media[medium].open(places.name))
+        let holder = Holder(try places.all[medium].open(places.name))
         open[key] = holder
         return try body(holder.file)
     }

@@ -3,7 +3,7 @@
 package import Cage
 internal import Files
 package import OCI
-internal import SystemPackage
+package import SystemPackage
 package import Trust
 
 /// A bundle of which everything but the volumes' content has been checked; only `UnverifiedBundle.verified` makes one.
@@ -18,6 +18,8 @@ package struct VerifiedBundle: Sendable {
     /// What should be known and stops nothing: unsigned names, small files taken from copies, volumes that are absent
     /// or unusable.
     package let findings: [Finding]
+    /// The SHA-256 of every file that `SHA256SUMS` lists, of itself and of its signature, by name.
+    package internal(set) var digests: [String: Digest] = [:]
     let volumes: [VolumePlaces]
     let frames: FrameMap
     /// Where its frames are decoded.
@@ -110,45 +112,13 @@ package struct VerifiedBundle: Sendable {
         return try files.bytes(of: name, target, limit: limit)
     }
 
+    /// The names in a folder of this bundle that nothing signs: those to report, and those in `trust/` and `kit/`, for which
+    /// verification refuses the medium. Throws `FileError`.
+    package func unsignedNames(in folder: FilePath) throws -> (reported: [FilePath], refused: [FilePath]) {
+        let walk = try NameWalk(MediaFolder(folder), signed: digests.keys)
+        return (walk.unsigned, walk.refused)
+    }
+
     /// A reader of objects, for one thread. `externals`: where it finds what a delta leaves out.
     package func reader(externals: (any ExternalSource)? = nil) -> ObjectReader { ObjectReader(self, externals) }
-}
-
-/// Where a volume is on the media at hand.
-struct VolumePlaces: Sendable {
-    let volume: Volume
-    /// The media that have it with its signed length.
-    let media: [MediaFolder]
-    /// The first of those that have something else under its name.
-    let unusable: BundleError?
-
-    var name: String { "volumes/\(volume.name)" }
-    var isMissing: Bool { media.isEmpty && unusable == nil }
-
-    /// Looks on every medium; notes what is missing or can't be right.
-    init(_ volume: Volume, files: inout SmallFiles) throws {
-        self.volume = volume
-        var media: [MediaFolder] = []
-        var unusable: BundleError?
-        for folder in files.media {
-            let fault: BundleError
-            do throws(FileError) {
-                let file = try folder.open("volumes/\(volume.name)")
-                let size = try file.status().size
-                guard size != volume.length else {
-                    media.append(folder)
-                    continue
-                }
-                fault = .volumeLength(file.path, expected: volume.length, found: size)
-                files.note(.volumeUnusable(file.path, "it has \(size) bytes instead of \(volume.length)"))
-            } catch {
-                if error.isMissing { continue }
-                fault = BundleError(error)
-                files.note(.volumeUnusable(error.path, "\(error.errno)"))
-            }
-            unusable = unusable ?? fault
-        }
-        (self.media, self.unusable) = (media, unusable)
-        if isMissing { files.note(.volumeMissing(volume.name)) }
-    }
 }

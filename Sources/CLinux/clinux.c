@@ -26,7 +26,7 @@ int dray_start_writeback(int fd, int64_t offset, int64_t length) {
 }
 
 // The walk for kernels before 5.6: every component opened with O_NOFOLLOW, none may be "..".
-static int open_by_component(int fd, const char *path) {
+static int open_by_component(int fd, const char *path, int last_flags, mode_t mode) {
     char name[256];
     int here = dup(fd);
     while (here >= 0) {
@@ -39,8 +39,8 @@ static int open_by_component(int fd, const char *path) {
         }
         memcpy(name, path, length);
         name[length] = 0;
-        int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (slash ? O_DIRECTORY : 0);
-        int next = openat(here, name, flags);
+        int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (slash ? O_RDONLY | O_DIRECTORY : last_flags);
+        int next = openat(here, name, flags, mode);
         int why = errno;
         close(here);
         errno = why;
@@ -51,14 +51,21 @@ static int open_by_component(int fd, const char *path) {
     return here;
 }
 
-int dray_open_beneath(int fd, const char *path) {
+static int open_beneath(int fd, const char *path, int flags, mode_t mode) {
     struct open_how how = {
-        .flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+        .flags = (uint64_t)(flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+        .mode = mode,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     int opened = (int)syscall(SYS_openat2, fd, path, &how, sizeof how);
     if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return opened;
-    return open_by_component(fd, path);
+    return open_by_component(fd, path, flags, mode);
+}
+
+int dray_open_beneath(int fd, const char *path) { return open_beneath(fd, path, O_RDONLY, 0); }
+
+int dray_open_beneath_for_writing(int fd, const char *path, int create) {
+    return open_beneath(fd, path, O_RDWR | (create ? O_CREAT : 0), create ? 0644 : 0);
 }
 
 int dray_file_system(const char *path, uint64_t *type, uint64_t *block_size, int *is_read_only) {

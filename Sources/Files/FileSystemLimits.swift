@@ -18,6 +18,8 @@ package struct FileSystemLimits: Sendable, Equatable {
     package var isInMemory = false
     /// Whether it is mounted read-only, or can't be otherwise.
     package var isReadOnly = false
+    /// What names it takes.
+    package var names = FileNameRule.unix
 
     private init(_ name: String, _ largestFile: UInt64?) { (self.name, self.largestFile) = (name, largestFile) }
 
@@ -29,14 +31,14 @@ package struct FileSystemLimits: Sendable, Equatable {
     package static func known(type: UInt64, blockSize: UInt64, kind: String? = nil) -> FileSystemLimits {
         let most = UInt64(Int64.max)  // off_t
         switch type {
-        case 0x4d44: return FileSystemLimits("FAT", largestFATFile)
-        case 0x2011_bab0: return FileSystemLimits("exFAT", most)
+        case 0x4d44: return FileSystemLimits("FAT", largestFATFile).withWindowsNames
+        case 0x2011_bab0: return FileSystemLimits("exFAT", most).withWindowsNames
         case 0xef53: return ext(kind, blockSize)
         case 0x5846_5342: return FileSystemLimits("XFS", most).reserving
         case 0x9123_683e: return FileSystemLimits("Btrfs", most).reserving
         case 0x2fc1_2fc1: return FileSystemLimits("ZFS", most)
         case 0xf2f5_2010: return FileSystemLimits("F2FS", 4_329_690_886_144).reserving  // f2fs.rst: 4 KiB blocks
-        case 0x7366_746e, 0x5346_544e: return FileSystemLimits("NTFS", (16 << 40) - (64 << 10))
+        case 0x7366_746e, 0x5346_544e: return FileSystemLimits("NTFS", (16 << 40) - (64 << 10)).withWindowsNames
         case 0x482b: return FileSystemLimits("HFS+", most)
         case 0x0102_1994: return FileSystemLimits("tmpfs", most).reserving.inMemory
         case 0x8584_58f6: return FileSystemLimits("ramfs", most).inMemory
@@ -46,7 +48,7 @@ package struct FileSystemLimits: Sendable, Equatable {
         case 0x6573_5546: return FUSE(kind)
         case 0x794c_7630: return FileSystemLimits("overlay", nil)
         case 0x6969: return FileSystemLimits("NFS", nil)
-        case 0xff53_4d42, 0xfe53_4d42, 0x517b: return FileSystemLimits("SMB", nil).withoutFolderSync
+        case 0xff53_4d42, 0xfe53_4d42, 0x517b: return FileSystemLimits("SMB", nil).withoutFolderSync.withWindowsNames
         case 0x0102_1997: return FileSystemLimits("9P", nil).withoutFolderSync
         default: return FileSystemLimits("type 0x\(String(type, radix: 16))", nil).withoutFolderSync
         }
@@ -70,7 +72,8 @@ package struct FileSystemLimits: Sendable, Equatable {
             case "exfat", "fuse.exfat", "ntfs", "fuse.ntfs-3g": UInt64(Int64.max)
             default: nil
             }
-        return FileSystemLimits(kind.map { "FUSE (\($0))" } ?? "FUSE", limit).withoutFolderSync
+        let limits = FileSystemLimits(kind.map { "FUSE (\($0))" } ?? "FUSE", limit).withoutFolderSync
+        return limit == nil ? limits : limits.withWindowsNames
     }
 
     private func with(_ change: (inout FileSystemLimits) -> Void) -> FileSystemLimits {
@@ -82,6 +85,7 @@ package struct FileSystemLimits: Sendable, Equatable {
     private var reserving: FileSystemLimits { with { $0.reserves = true } }
     private var inMemory: FileSystemLimits { with { $0.isInMemory = true } }
     private var readOnly: FileSystemLimits { with { $0.isReadOnly = true } }
+    private var withWindowsNames: FileSystemLimits { with { $0.names = .windows } }
     private var withoutFolderSync: FileSystemLimits { with { $0.syncsFolders = false } }
 
     /// Whether it is known that a file of this many bytes can't be there.

@@ -8,7 +8,7 @@ package import SystemPackage
 package struct MediaFolder: Sendable, Hashable {
     package let path: FilePath
     /// Where each file is, by the name it is asked for; `nil`: under that name.
-    private let files: [String: String]?
+    package let files: [String: String]?
 
     package init(_ path: FilePath) { (self.path, files) = (path, nil) }
 
@@ -31,12 +31,40 @@ package struct MediaFolder: Sendable, Hashable {
     ///
     /// Throws `FileError`: `ENOENT` when it is absent, `ELOOP` for a link, `EINVAL` for anything but a regular file.
     package func open(_ name: String) throws(FileError) -> OpenFile {
+        try open(name, .reading)
+    }
+
+    /// Opens a regular file for reading and writing, or, with `creating`, makes it where there is none; folders are not made.
+    ///
+    /// Throws as `open`; `EROFS`, `EACCES` and their kind where this medium can't be written.
+    package func openForWriting(_ name: String, creating: Bool = false) throws(FileError) -> OpenFile {
+        try open(name, creating ? .creating : .writing)
+    }
+
+    /// The names of what stands directly below the folder `name`, with that and `/` before them, sorted bytewise; none where it is
+    /// no folder. Throws `FileError`.
+    package func names(below name: String) throws(FileError) -> [String] {
+        if let files {
+            return files.keys.filter { $0.hasPrefix(name + "/") && !$0.dropFirst(name.count + 1).contains("/") }
+                .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        }
+        let folder = path.appending(name)
+        guard try folder.statusIfPresent(followingLinks: false)?.isDirectory == true else { return [] }
+        return try folder.entries().map { "\(name)/\($0)" }
+    }
+
+    private enum Access { case reading, writing, creating }
+
+    private func open(_ name: String, _ access: Access) throws(FileError) -> OpenFile {
         let full = path(of: name)
         guard let name = files.map({ $0[name] }) ?? name else { throw FileError("open", full, .noSuchFileOrDirectory) }
         let folder = unsafe Glibc.open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw .last("open the folder", path) }
         defer { _ = Glibc.close(folder) }
-        let raw = unsafe dray_open_beneath(folder, name)
+        let raw =
+            access == .reading
+            ? unsafe dray_open_beneath(folder, name)
+            : unsafe dray_open_beneath_for_writing(folder, name, access == .creating ? 1 : 0)
         guard raw >= 0 else { throw .last("open", full) }
         let file = OpenFile.owning(raw, path: full)
         guard try file.status().isRegular else { throw FileError("open as a regular file", full, .invalidArgument) }

@@ -37,6 +37,17 @@ package struct OpenFile: ~Copyable, Sendable {
         return raw < 0 ? nil : OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
     }
 
+    /// Opens an existing file for reading past the page cache, or `nil` where the file system refuses.
+    package static func readingDirectly(_ path: FilePath) -> OpenFile? {
+        let raw = unsafe Glibc.open(path.string, O_RDONLY | O_CLOEXEC | dray_o_direct)
+        return raw < 0 ? nil : OpenFile(descriptor: FileDescriptor(rawValue: raw), path: path)
+    }
+
+    /// Opens a folder, for its lock.
+    package static func folder(_ path: FilePath) throws(FileError) -> OpenFile {
+        try opened(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, "open the folder")
+    }
+
     private static func opened(
         _ path: FilePath, _ flags: Int32, _ verb: String, mode: UInt32 = 0
     ) throws(FileError) -> OpenFile {
@@ -77,6 +88,24 @@ package struct OpenFile: ~Copyable, Sendable {
         }
         buffer.count = start + done
     }
+
+    /// As `read`, in one call, as direct reading wants it: `length` and `offset` are multiples of `Buffer.alignment`, and fewer
+    /// bytes than that come only from the end of the file.
+    package func readDirectly(into buffer: Buffer, at offset: UInt64, length: Int) throws(FileError) {
+        precondition(length <= buffer.capacity)
+        while true {
+            let count = unsafe buffer.withMemory { memory in
+                unsafe pread(descriptor.rawValue, memory.baseAddress, length, off_t(offset))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read", path) }
+            buffer.count = count
+            return
+        }
+    }
+
+    /// Lets the page cache forget what it holds of the file and is on the medium already: the next read asks the medium.
+    package func dropFromCache() { _ = posix_fadvise(descriptor.rawValue, 0, 0, POSIX_FADV_DONTNEED) }
 
     /// The bytes from `offset`, exactly `length` of them; throws when the file ends before.
     package func bytes(at offset: UInt64, length: Int) throws(FileError) -> [UInt8] {
@@ -155,7 +184,7 @@ package struct OpenFile: ~Copyable, Sendable {
 }
 
 /// What the file system says about a file.
-package struct FileStatus: Sendable, Equatable {
+package struct FileStatus: Sendable, Hashable {
     /// Bytes.
     package let size: UInt64
     package let isRegular: Bool
@@ -165,12 +194,15 @@ package struct FileStatus: Sendable, Equatable {
     package let allocated: UInt64
     /// Nanoseconds since 1970, of the last change of the data.
     package let modified: Int64
+    /// Nanoseconds since 1970, of the last change of the data or of what the file system says about it.
+    package let changed: Int64
     package let linkCount: UInt64
     package let isBlockDevice: Bool
     /// The number that all files of its file system have.
     package let fileSystem: DeviceNumber
     /// Of a device: its own number.
     package let device: DeviceNumber
+    package let inode: UInt64
 
     /// What stands at a path; `nil` leaves the reason in `errno`.
     init?(at path: String, followingLinks: Bool) {
@@ -186,8 +218,19 @@ package struct FileStatus: Sendable, Equatable {
         isDirectory = status.st_mode & S_IFMT == S_IFDIR
         isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+        changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
         linkCount = UInt64(status.st_nlink)
         isBlockDevice = status.st_mode & S_IFMT == S_IFBLK
         (fileSystem, device) = (DeviceNumber(status.st_dev), DeviceNumber(status.st_rdev))
+        inode = UInt64(status.st_ino)
+    }
+}
+
+extension FileStatus {
+    /// Whether the block device that the file is on has been taken away: what is left answers `EIO` as bad sectors do.
+    package var isDeviceGone: Bool {
+        var status = stat()
+        guard !fileSystem.isAnonymous, unsafe stat("/sys/dev/block", &status) == 0 else { return false }
+        return unsafe stat("/sys/dev/block/\(fileSystem)", &status) != 0 && errno == ENOENT
     }
 }

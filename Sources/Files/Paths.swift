@@ -14,7 +14,7 @@ extension FilePath {
     /// Whether something is there.
     package func exists() throws(FileError) -> Bool { try statusIfPresent() != nil }
 
-    /// Makes this folder and those above it, durably; one that is there is fine.
+    /// Makes this folder and those above it, their names durable; one that is there is fine.
     package func createDirectories() throws(FileError) {
         let above = removingLastComponent()
         var made = unsafe mkdir(string, 0o755)

@@ -87,6 +87,12 @@ final class Holding: Sendable {
         }
     }
 
+    /// Holds all that no manifest names yet: the rest comes with another medium, hours or days later.
+    func holdAll(_ sender: Sender) throws {
+        let waiting = state.withLock { $0.rule.holdAll() }
+        for (repository, blobs) in waiting.sorted(by: { $0.key < $1.key }) { try hold(blobs, in: repository, sender) }
+    }
+
     /// A manifest that names these blobs is there.
     func named(_ digests: Set<Digest>, in repository: String) {
         state.withLock { $0.rule.named(digests, in: repository) }

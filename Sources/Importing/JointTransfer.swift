@@ -131,9 +131,12 @@ private struct JointRun {
             parts.append([part])
             if blob.mountFrom == nil { blobs[blob.digest] = places[place] }
         }
+        let isPartial = loads[member].load.partial != nil
+        let all = isPartial ? plan.groups[number].allManifests.flatMap { content.blobs(of: $0.digest) } : []
         for manifest in plan.groups[number].manifests {
             let digest = manifest.descriptor.digest
-            let needed = content.blobs(of: digest) + content.children(of: digest)
+            let subject = isPartial ? content.manifests[digest]?.subject : nil
+            let needed = content.blobs(of: digest) + content.children(of: digest) + all + [subject].compactMap(\.self)
             let earlier = Set(needed.compactMap { places[Place(manifest.repository, $0.digest)] })
             places[Place(manifest.repository, digest)] = graph.add(after: earlier.sorted())
             parts.append([Part(member: member, step: .manifest(manifest, group: number))])
@@ -162,7 +165,7 @@ private struct JointRun {
         for (member, joined) in loads.enumerated() {
             do { try holdings[member]?.begin(joined.plan) } catch { failed.add(member, error) }
         }
-        guard let first = loads.first, graph.count > 0 else { return }
+        guard let first = loads.first else { return }
         let width = min(first.load.jobs, graph.count)
         let lanes = (0..<width).map { _ in JointLane(loads) }
         try graph.run(width: width) { [parts, loads] lane, number in
@@ -180,6 +183,13 @@ private struct JointRun {
                 } catch {
                     failed.add(member, error)
                 }
+            }
+        }
+        for (member, joined) in loads.enumerated() where !failed.has(member) {
+            do {
+                try joined.load.partial?.finish(joined.load, joined.plan, holdings[member])
+            } catch {
+                failed.add(member, error)
             }
         }
     }

@@ -34,6 +34,10 @@ package struct Load: Sendable {
     package var isHeldToPlan = false
     /// Where several loads of the release send together.
     package var seat: JointTransfer.Seat?
+    /// What is kept between runs where the media come one at a time; `nil`: they must be here together.
+    package var media: ComingMedia?
+    /// What this run leaves for another medium; `nil` where all volumes are at hand.
+    var partial: PartialLoad?
     private let began = ContinuousClock.now
 
     /// Reads the release's manifests. Throws what reading the media can throw, `CageError` before where frames can't be
@@ -50,12 +54,7 @@ package struct Load: Sendable {
     }
 
     /// The SHA-256 of `release.json`.
-    package var release: Digest {
-        guard let file = bundle.metadata.targets.content.files["release.json"] else {
-            preconditionFailure("a verified bundle has a release.json")
-        }
-        return Digest(hashed: file.sha256)
-    }
+    package var release: Digest { bundle.releaseDigest }
 
     /// Volumes that the plan needs and no medium holds.
     package func missingVolumes(_ plan: LoadPlan) throws -> [String] {
@@ -64,7 +63,7 @@ package struct Load: Sendable {
 
     /// Why the plan can't be carried out, the gravest first; empty where it can.
     package func objections(to plan: LoadPlan) throws -> [LoadError] {
-        let missing = try missingVolumes(plan)
+        let missing = try comingMedia(plan) == nil ? missingVolumes(plan) : []
         let lack = try target.lack(for: plan, saidToBeFree: freeSpace)
         let found: [LoadError?] = [
             fit?.objection, plan.otherBuilds.isEmpty ? nil : .otherBuilds(plan.otherBuilds),
@@ -72,8 +71,15 @@ package struct Load: Sendable {
             plan.refusedTypes.isEmpty ? nil : .typesRefused(plan.refusedTypes, target.address),
             plan.traits.denied.isEmpty ? nil : .notAllowed(plan.traits.denied, target.address),
             missing.isEmpty ? nil : .missingVolumes(missing), plan.needs?.lack, lack,
+            try comingMedia(plan).flatMap { try $0.lack($0.needs(of: plan, content)) },
         ]
         return found.compactMap(\.self)
+    }
+
+    /// What is kept between runs, where this plan lacks volumes and the target can be loaded in parts.
+    func comingMedia(_ plan: LoadPlan) throws -> ComingMedia? {
+        guard let media, target.takesParts, try media.isPartial(plan) else { return nil }
+        return media
     }
 
     /// How long sending will take at the speed that was measured in earlier loads, in seconds; `nil` where none was.
@@ -82,12 +88,21 @@ package struct Load: Sendable {
     }
 
     /// Carries the plan out. Throws before anything is sent where there is an objection; `begin` is called when there is none,
-    /// before the first byte goes.
-    package func carryOut(_ plan: LoadPlan, begin: () throws -> Void = {}) throws {
+    /// before the first byte goes. Where volumes are wanted it does what can be done without them, sets no tag, and returns what is
+    /// wanted next.
+    @discardableResult
+    package func carryOut(_ plan: LoadPlan, begin: () throws -> Void = {}) throws -> MediaWanted? {
         if let objection = try objections(to: plan).first { throw objection }
         let lock = try target.open()
         defer { withExtendedLifetime(lock) {} }
         try begin()
+        var load = self
+        load.partial = try comingMedia(plan).map { PartialLoad($0, plan, content) }
+        return try load.carryOut(plan)
+    }
+
+    private func carryOut(_ plan: LoadPlan) throws -> MediaWanted? {
+        try partial?.begin(self, plan)
         try state?.note(unfinishedLoad: true, of: target.address)
         progress.total.wrappingAdd(plan.bytesToSend, ordering: .relaxed)
         tally.note { $0.manifestsPresent = plan.presentManifests.count }
@@ -98,17 +113,19 @@ package struct Load: Sendable {
                 plan.newRepositories.map { target.basePath.isEmpty ? $0 : "\(target.basePath)/\($0)" }, target.address,
                 "\(error)")
         }
+        if let wanted = try partial?.wanted(progress) { return wanted }
         try listReferrers(tally.counts.unlisted)
         try setTags(plan)
         try removeStagingTags()
         try readBack(plan)
         try removeFormers(plan)
         try state?.note(unfinishedLoad: false, of: target.address)
+        return nil
     }
 
     /// Sends blobs and manifests, one reference after another as far as threads allow.
     private func transfer(_ plan: LoadPlan) throws {
-        let steps = TransferSteps(plan, content)
+        let steps = TransferSteps(plan, content, wholeGroups: partial != nil)
         let holding = Holding(plan, self)
         try holding?.begin(plan)
         let lanes = LaneTools(steps.graph.count == 0 ? 0 : jobs) {
@@ -118,6 +135,7 @@ package struct Load: Sendable {
             try Interruption.check()
             try carryOut(steps.steps[number], of: plan, holding, lanes.tool(of: lane))
         }
+        try partial?.finish(self, plan, holding)
     }
 
     /// Sends one thing. `share`: where its bytes come from, if several loads send it side by side.
@@ -127,17 +145,33 @@ package struct Load: Sendable {
     ) throws {
         switch step {
         case .blob(let blob, let group):
+            if let partial, try partial.leaves(blob, in: group, of: self, sender) { return }
             try holding?.begins(blob, group: group, sender)
-            try sender.send(blob, for: plan.groups[group].name, share)
+            do {
+                let isShared = try partial?.isReadable(blob, self) ?? true
+                try sender.send(blob, for: plan.groups[group].name, isShared ? share : nil)
+            } catch let error as BundleError where error.isAboutMedium {
+                guard let partial else { throw error }
+                return try partial.note(error, blob, in: group, of: self)
+            }
             try holding?.finished(blob, group: group, sender)
+            try partial?.media.sent.add(blob)
         case .manifest(let step, let group):
-            try sender.put(step.descriptor, in: step.repository, tag: step.stagingTag)
-            if step.isHeld { holding?.named(Set(plan.groups[group].blobs.map(\.digest)), in: step.repository) }
+            if let partial, partial.leaves(step, in: group) { return }
+            try put(step, group, of: plan, holding, sender)
         }
     }
 
+    func put(
+        _ step: LoadPlan.ManifestStep, _ group: Int, of plan: LoadPlan, _ holding: Holding?, _ sender: Sender
+    ) throws {
+        try sender.put(step.descriptor, in: step.repository, tag: step.stagingTag)
+        partial?.put(step)
+        if step.isHeld { holding?.named(Set(plan.groups[group].blobs.map(\.digest)), in: step.repository) }
+    }
+
     /// Lists manifests under their subjects, where the target doesn't do it by itself; one writer for each subject.
-    private func listReferrers(_ referrers: [Referrer]) throws {
+    func listReferrers(_ referrers: [Referrer]) throws {
         let subjects = Dictionary(grouping: referrers) { Place($0.repository, $0.subject) }
         try spread(Array(subjects.values), width: jobs, target.session) { session, referrers in
             for referrer in Set(referrers) {
@@ -190,7 +224,7 @@ package struct Load: Sendable {
     }
 
     /// Whether the target may have collected something since the load began.
-    private func isLate(_ plan: LoadPlan) -> Bool {
+    func isLate(_ plan: LoadPlan) -> Bool {
         plan.traits.collectsAfter.map { (ContinuousClock.now - began) / .seconds(1) > $0 / 2 } ?? false
     }
 
@@ -252,52 +286,6 @@ package struct Load: Sendable {
         let rest = left.withLock { $0 }
         try state.setStagingTags(rest, of: target.address)
         tally.note { $0.stagingLeft = rest.map(\.description).sorted() }
-    }
-
-    /// Asks for everything that the release promises; what is missing is sent once more.
-    private func readBack(_ plan: LoadPlan) throws {
-        let reader = ReadBack(self, plan, known: isLate(plan) ? [] : plan.seen)
-        var missing = try reader.run()
-        if !missing.isEmpty {
-            tally.note { $0.readBack.repaired = missing.count }
-            try repair(missing)
-            missing = try reader.run(again: missing)
-        }
-        let damaged = missing.filter(\.isDamage)
-        guard damaged.isEmpty else { throw LoadError.staysDamaged(damaged.map(\.name)) }
-        guard missing.isEmpty else { throw LoadError.notThere(missing.map(\.name)) }
-        tally.note { counts in
-            counts.readBack.manifests = reader.manifests.count
-            counts.readBack.tags = reader.tags.count
-            counts.readBack.blobs = reader.blobs.count
-            counts.readBack.isComplete = true
-        }
-    }
-
-    private func repair(_ missing: [ReadBack.Missing]) throws {
-        let volumes = try bundle.missingVolumes(for: missing.compactMap(\.content)).map(\.name)
-        guard volumes.isEmpty else { throw LoadError.missingVolumes(volumes) }
-        let moved = missing.compactMap { item -> LoadError.TagMove? in
-            guard case .tag(let step, let found?) = item, !isLost(step, found) else { return nil }
-            return LoadError.TagMove(name: step.name, before: found, digest: step.descriptor.digest)
-        }
-        guard moved.isEmpty else { throw LoadError.tagsWouldMove(moved) }
-        let sender = try Sender(self)
-        for item in missing.sorted(by: { $0.order < $1.order }) {
-            try Interruption.check()
-            switch item {
-            case .blob(let blob): try sender.send(blob)
-            case .manifest(let repository, let descriptor, _): try sender.put(descriptor, in: repository)
-            case .tag(let step, _): try target.setTags([assignment(step)].compactMap(\.self), width: 1)
-            case .referrer(let referrer): try listReferrers([referrer])
-            }
-        }
-    }
-
-    /// Whether a tag only fell back to what it was before this load; where it is anything else, somebody has set it.
-    private func isLost(_ step: LoadPlan.TagStep, _ found: Digest) -> Bool {
-        let record = tally.counts.tags.first { $0.repository == step.repository && $0.tag == step.tag }
-        return record?.action == "move" && record?.before == found.description
     }
 }
 

@@ -30,6 +30,8 @@ package enum LoadError: Error, Equatable {
     case busy(String, holder: String)
     /// The release has nothing of this name.
     case noSuchFile(String, known: [String])
+    /// This folder has fewer bytes free than media that come one at a time need there; nothing was sent.
+    case noSpoolSpace(String, needed: UInt64, free: UInt64)
     /// The target has fewer bytes free than are to be sent; nothing was sent.
     case noSpace(String, needed: UInt64, free: UInt64)
     /// The target takes other products; the product, the address, and what it takes.
@@ -81,14 +83,16 @@ extension LoadError: ClassifiedError {
         case .notThere, .busy: .failed
         case .noSuchFile, .nothingExpired: .usage
         case .expiredUnapproved: .expired
-        case .noSpace: .noSpace
+        case .noSpace, .noSpoolSpace: .noSpace
         }
     }
 
     /// How much more room the whole load needs.
     package var missingBytes: UInt64? {
-        guard case .noSpace(_, let needed, let free) = self else { return nil }
-        return needed - min(free, needed)
+        switch self {
+        case .noSpace(_, let needed, let free), .noSpoolSpace(_, let needed, let free): needed - min(free, needed)
+        default: nil
+        }
     }
 
     package var description: String {
@@ -96,6 +100,9 @@ extension LoadError: ClassifiedError {
         case .noSpace(let address, let needed, let free):
             "\(address) has \(free.asSize) free and the load still sends up to \(needed.asSize): "
                 + "\((needed - min(free, needed)).asSize) more are needed; nothing was sent. Make room there (dray-import prune says what older releases hold), then load again"
+        case .noSpoolSpace(let folder, let needed, let free):
+            "media that come one at a time need \(needed.asSize) in \(folder), and \(free.asSize) are free there; nothing was sent. "
+                + "Make room, give --state on a larger disk, or give all media in one command: then nothing is kept"
         case .absentContent(let reference, let digest):
             "\(reference) needs \(digest), which the release doesn't have; ask its publisher"
         case .missingVolumes(let names):

@@ -11,6 +11,8 @@ extension LoadPlan {
     package func report(_ load: Load, missing: [String], given: GivenArguments) throws -> Report {
         let bundle = load.bundle
         let objections = try load.objections(to: self)
+        let needs = try load.comingMedia(self).map { try $0.needs(of: self, load.content) }
+        let waits = needs.map { !$0.waiting.isEmpty } ?? false
         var lines = groups.map { group in
             "  \(group.kind)  \(group.name)  \(group.blobs.count.of("blob")), \(group.allManifests.count.of("manifest"))"
         }
@@ -19,17 +21,26 @@ extension LoadPlan {
         return Report(
             text: (isEmpty ? ["everything is there; load would send nothing"] + mapped : mapped + lines).joined(
                 separator: "\n") + "\n"
-                + (try summary(load)).aligned + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
-            json: try json(load, missing),
+                + (try summary(load, waits ? needs : nil)).aligned
+                + (load.fit.map { $0.text.isEmpty ? "" : "\n" + $0.text } ?? ""),
+            json: try json(load, missing, needs),
             warnings: bundle.findings.map(\.description) + load.content.packWarnings + load.deltaFindings(self)
                 + (load.fit?.warnings ?? []) + objections.map(\.description) + (load.room?.warnings ?? []),
-            next: nextSteps(objections, missing, given)
-                + (objections.isEmpty ? Delivery(bundle.release, at: load.target.address).steps(given) : [])
+            next: (waits ? beginning(needs, load) : []) + nextSteps(objections, missing, given)
+                + (objections.isEmpty && !waits ? Delivery(bundle.release, at: load.target.address).steps(given) : [])
                 + (load.room?.next(given) ?? []),
-            failure: objections.first?.failure)
+            failure: objections.first?.failure ?? (waits ? .incomplete : nil))
     }
 
-    private func summary(_ load: Load) throws -> [(String, String)] {
+    private func beginning(_ needs: MediaNeeds?, _ load: Load) -> [String] {
+        let wanted = needs.map { $0.wanted(for: $0.waiting.keys).map(\.name) } ?? []
+        return [
+            "# it is fine to begin with what is here; then the same command with the medium that has "
+                + wanted.joined(separator: ", then ") + ":"
+        ]
+    }
+
+    private func summary(_ load: Load, _ needs: MediaNeeds?) throws -> [(String, String)] {
         let blobs = groups.flatMap(\.blobs)
         let mounts = blobs.count { $0.mountFrom != nil }
         let manifests = groups.reduce(0) { $0 + $1.allManifests.count }
@@ -50,7 +61,8 @@ extension LoadPlan {
         if !newRepositories.isEmpty {
             rows.append(("to create", newRepositories.count.of("repository", "repositories")))
         }
-        if let needs { rows += [("delta of", needs.base)] + needs.lines }
+        if let needs, let media = load.media { rows += media.rows(needs, self) }
+        if let needs = self.needs { rows += [("delta of", needs.base)] + needs.lines }
         if let room = load.room {
             rows.append(("room", try room.text(needed: load.target.bytesLacking(self))))
         }
@@ -59,7 +71,7 @@ extension LoadPlan {
         return rows
     }
 
-    private func json(_ load: Load, _ missing: [String]) throws -> JSONValue {
+    private func json(_ load: Load, _ missing: [String], _ coming: MediaNeeds?) throws -> JSONValue {
         let needed = try load.target.bytesLacking(self)
         return [
             "target": .string(load.target.address), "registry": .string(traits.name),
@@ -76,6 +88,7 @@ extension LoadPlan {
                 traits.denied.map { ["repository": .string($0.repository), "action": .string($0.action)] }),
             "expectedSeconds": load.expectedSeconds(self).map { .int(Int64($0)) } ?? .null,
             "missingVolumes": .array(missing.map(JSONValue.string)), "delta": needs?.json ?? .null,
+            "media": coming.flatMap { needs in load.media.map { $0.json(needs) } } ?? .null,
             "mapping": .array(
                 load.content.changedNames.map {
                     ["source": .string($0.source), "destination": .string($0.destination)]

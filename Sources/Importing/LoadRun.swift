@@ -37,6 +37,10 @@ package struct LoadRun: Sendable {
     package var signer: SiteSigner?
     /// Who runs it, as they say; for the receipt.
     package var person: String?
+    /// Whether blocks are kept for later media: not where the files stay, as in a drop folder.
+    package var keepsSpool = true
+    /// What several runs of one load use together.
+    let spools = Spools()
     /// Where several loads send together; whoever gives it holds the state's lock and has begun the seat.
     package var seat: JointTransfer.Seat?
 
@@ -51,9 +55,12 @@ package struct LoadRun: Sendable {
         package let next: [String]
         /// What should be known beside: the load is done all the same.
         package let warnings: [String]
+        /// What must come before the load is done; `nil` where it is. No tag was set then.
+        package var wanted: MediaWanted?
     }
 
-    /// Verifies, plans, loads, reads back. `given`: what the next commands need.
+    /// Verifies, plans, loads, reads back. `given`: what the next commands need. Where volumes are wanted the result says so: all that
+    /// could be done without them is done, and the same again with another medium goes on.
     ///
     /// Throws `LoadFailure` for everything after verification, when a receipt was written, and what verification throws; before
     /// that `LoadError.approvalNeeded`, `.expiredUnapproved` and `.noPlan`, and `ApprovalError`.
@@ -70,6 +77,7 @@ package struct LoadRun: Sendable {
         try state.removeHalfWrittenUploads()
         let bundle = try admission.verified(unverified)
         try state.keepRoots(of: bundle.metadata)
+        try state.removeOldSpools(butOf: bundle.releaseDigest, now: now())
         var receipt = Receipt(of: bundle, target: target, tool: tool)
         (receipt.started, receipt.sandbox) = (now().description, sandbox)
         receipt.note(target, person, try state.policy())
@@ -84,8 +92,13 @@ package struct LoadRun: Sendable {
         }
         receipt.finished = now().description
         switch outcome {
-        case .success:
+        case .success(let wanted?):
+            receipt.note(wanted)
+            return Result(
+                receipt: receipt, receiptFile: try write(&receipt), next: wanted.next, warnings: [], wanted: wanted)
+        case .success(nil):
             let file = try write(&receipt)
+            try state.removeSpool(of: bundle.releaseDigest, for: target.address)
             return Result(
                 receipt: receipt, receiptFile: file, next: bundle.stepsAfterLoad(target, arguments),
                 warnings: keepEvidence(file, receipt, target))
@@ -101,9 +114,16 @@ package struct LoadRun: Sendable {
     private func load(
         _ bundle: VerifiedBundle, _ target: any LoadTarget, _ progress: Progress, _ receipt: inout Receipt,
         _ given: GivenPlan?, admit: () throws -> TargetEvidence
-    ) throws {
+    ) throws -> MediaWanted? {
         let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
-        var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
+        let media = try ComingMedia(bundle, at: target.address, state, spools, keeps: keepsSpool)
+        var load: Load
+        do {
+            load = try Load(media.bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
+        } catch let fault as BundleError where fault.isAboutMedium && target.takesParts && media.wantsVolumes {
+            return try keep(media, fault, target, &receipt, progress, admit: admit)
+        }
+        load.media = media
         (load.isDeep, load.isHeldToPlan, load.seat) = (isDeep, given != nil, seat)
         load.freeSpace = try target.capacity == nil ? freeSpace : state.room(at: target, saidToBeFree: freeSpace).free
         var before = target.traffic
@@ -140,10 +160,24 @@ package struct LoadRun: Sendable {
         }
         receipt.objects = try load.receiptObjects()
         receipt.findings += load.tally.counts.findings + (sources?.usage ?? [])
-        try carriedOut.get()
+        if let wanted = try carriedOut.get() { return wanted }
         let counts = load.tally.counts
         receipt.nothingToDo =
             plan.isEmpty && counts.pushed.blobs == 0 && counts.manifestsSent == 0 && counts.readBack.repaired == 0
+        return nil
+    }
+
+    /// The manifests are on a medium that is still to come: nothing is sent, and what this one has for the release is kept, unless
+    /// something forbids the load in any case.
+    private func keep(
+        _ media: ComingMedia, _ fault: BundleError, _ target: any LoadTarget, _ receipt: inout Receipt,
+        _ progress: Progress, admit: () throws -> TargetEvidence
+    ) throws -> MediaWanted {
+        let evidence = try admit()
+        let (fit, unread) = try state.fit(media.here.release, at: target, assumed: assumedReleases, progress)
+        receipt.findings += evidence.findings + unread + fit.warnings
+        if let objection = fit.objection { throw objection }
+        return try media.keepUnsorted(fault, progress)
     }
 
     /// The plan that the command was given, with its approval. Throws `LoadError.approvalNeeded` where there is none and one is
@@ -206,6 +240,12 @@ extension Receipt {
         approval = given?.approval
         guard let reason = given?.document.reason, !expired.isEmpty else { return }
         expiredAccepted = ReceiptExpiry(reason: reason, files: expired.map { "\($0.file) at \($0.expires)" })
+    }
+
+    /// The load did what it could without these media.
+    mutating func note(_ wanted: MediaWanted) {
+        (outcome, exitCode) = ("\(wanted.failure)", Int64(wanted.failure.rawValue))
+        message = wanted.message
     }
 
     package mutating func note(_ error: any Error) {

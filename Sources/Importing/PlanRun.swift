@@ -40,7 +40,14 @@ package struct PlanRun: Sendable {
         guard reason == nil || !bundle.metadata.expired.isEmpty else { throw LoadError.nothingExpired }
         try state.keepRoots(of: bundle.metadata)
         let sources = try places.sources(for: bundle, target: target, state: state, now: now(), jobs: jobs)
-        var load = try Load(bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
+        let media = try ComingMedia(bundle, at: target.address, state, Spools(), keeps: true)
+        var load: Load
+        do {
+            load = try Load(media.bundle, to: target, state: state, sources: sources, jobs: jobs, progress: progress)
+        } catch let fault as BundleError where fault.isAboutMedium && target.takesParts && media.wantsVolumes {
+            return try report(media, fault, unverified, target, admission, given, progress)
+        }
+        load.media = media
         load.freeSpace = freeSpace
         let plan = try load.plan(replaceTags: replaceTags)
         var room = try state.room(at: target, saidToBeFree: freeSpace)
@@ -58,10 +65,28 @@ package struct PlanRun: Sendable {
         return report
     }
 
+    /// The manifests are on a medium that is still to come.
+    private func report(
+        _ media: ComingMedia, _ fault: BundleError, _ unverified: UnverifiedBundle, _ target: any LoadTarget,
+        _ admission: Admission, _ given: GivenArguments, _ progress: Progress
+    ) throws -> Report {
+        let evidence = try admission.check(media.here, unverified, for: target)
+        let (fit, findings) = try state.fit(media.here.release, at: target, assumed: assumedReleases, progress)
+        var report = try media.report(address: target.address, given)
+        report.warnings += evidence.findings + findings + fit.warnings + (fault.isAbsence ? [] : ["\(fault)"])
+        if let objection = fit.objection {
+            report.warnings.append("\(objection)")
+            report.failure = objection.failure
+        }
+        if let out { report.warnings.append("\(out.printable) was not written: what would be done isn't known yet") }
+        return report
+    }
+
     private func write(
         _ plan: LoadPlan, _ load: Load, to out: FilePath, _ given: GivenArguments, _ report: inout Report
     ) throws {
-        guard report.failure == nil else {
+        // Volumes may come one after another, each load doing what the plan says as far as it can.
+        guard try load.objections(to: plan).isEmpty else {
             report.warnings.append("\(out.printable) was not written: this plan can't be carried out")
             return
         }

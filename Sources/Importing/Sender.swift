@@ -46,6 +46,9 @@ final class Sender {
         }
     }
 
+    /// Asks whether the target has a blob; on Zot that links it.
+    func finds(_ blob: LoadPlan.BlobStep) throws -> Bool { try session.has(blob) }
+
     /// Sends a blob of which someone compares the digest before it counts: we, or the target where it is known to. Where
     /// that says it differs, or doesn't name what it stored, we compare too.
     private func proven(

@@ -90,6 +90,15 @@ struct HoldRule {
         return blobs.map(\.blob)
     }
 
+    /// All blobs of repositories in which some are not held; they count as held from now on.
+    mutating func holdAll() -> [String: [Descriptor]] {
+        let open = waiting.filter { $0.value.contains { !$0.isHeld } }
+        for (repository, blobs) in open {
+            waiting[repository] = blobs.map { Waiting(blob: $0.blob, since: $0.since, isHeld: true) }
+        }
+        return open.mapValues { $0.map(\.blob) }
+    }
+
     /// Forgets blobs, now that a manifest names them.
     mutating func named(_ digests: Set<Digest>, in repository: String) {
         waiting[repository]?.removeAll { digests.contains($0.blob.digest) }

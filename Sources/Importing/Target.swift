@@ -23,6 +23,8 @@ package protocol LoadTarget: Sendable {
     var basePath: String { get }
     /// Asks, once and without any credentials, whether a pull is allowed to anybody; `nil` where that doesn't matter.
     func anonymousPull(of place: Place) -> AnonymousPull?
+    /// Whether it may be left for long with a part of a release in it.
+    var takesParts: Bool { get }
     /// Whether something answers there, so that what is loaded can be used at once.
     var isRunning: Bool { get }
     /// What was learned about it and what went there, for the next load and for the receipt.
@@ -55,6 +57,7 @@ extension LoadTarget {
     package func certificateDigest() -> String? { nil }
     package var keepsEvidence: Bool { false }
     package var isRunning: Bool { true }
+    package var takesParts: Bool { true }
     package var mapping: RegistryMapping { .none }
     package var basePath: String { "" }
     package func anonymousPull(of place: Place) -> AnonymousPull? { nil }

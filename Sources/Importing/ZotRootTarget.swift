@@ -37,6 +37,8 @@ package final class ZotRootTarget: LoadTarget {
 
     package var address: String { root.address }
     package var isRunning: Bool { false }
+    /// A Zot that is started between two media would collect what no manifest names.
+    package var takesParts: Bool { false }
     package var basePath: String { root.base }
     package var skipsTLSVerify: Bool { false }
 

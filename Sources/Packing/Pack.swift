@@ -72,18 +72,19 @@ private struct Packer {
         try options.out.createDirectories()
         let place = Digest(of: Array(try final.absolute().string.utf8)).hex
         let done = state.appending("\(place).done")
-        let journalPath = state.appending("\(place).journal")
+        let (journalPath, record) = (state.appending("\(place).journal"), state.appending("\(place).plan"))
         if try final.exists() {
             guard try done.exists(), try done.contents(limit: 1000) == Array(plan.releaseID.hex.utf8) else {
                 throw PackError.bundleExists(final)
             }
             var result = PackResult(folder: final)
             result.wasComplete = true
+            try record.removeFile()
             try journalPath.removeDurably()  // where the run that made it was stopped just before that
             return result
         }
         var trust = try openTrust()
-        let journal = try openJournal(journalPath, record: state.appending("\(place).plan"))
+        let journal = try openJournal(journalPath, record: record)
         try partial.appending("volumes").createDirectories()
         if journal.records.isEmpty { try partial.removeTree(keeping: ["volumes"]) }
         progress.begin(total: plan.bytesIn)
@@ -93,7 +94,7 @@ private struct Packer {
         guard options.signs else { return result }
         try partial.rename(to: final)
         try options.out.syncDirectory()
-        try state.appending("\(place).plan").removeFile()
+        try record.removeFile()
         try journalPath.removeDurably()
         return result
     }

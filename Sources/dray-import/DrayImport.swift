@@ -28,7 +28,7 @@ struct DrayImport: ParsableCommand {
             TrustCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self, PlanCommand.self,
             LoadCommand.self, CheckCommand.self, UndoCommand.self, ExtractCommand.self, ReceiptCommand.self,
             InventoryCommand.self, TargetCommand.self, SyncCommand.self, SandboxCommand.self, CryptoCommand.self,
-            SiteCommand.self, ApproveCommand.self, HistoryCommand.self, PruneCommand.self,
+            SiteCommand.self, ApproveCommand.self, HistoryCommand.self, PruneCommand.self, RepairCommand.self,
         ])
 
     static func main() {

@@ -58,6 +58,7 @@ struct ExtractCommand: Command {
     var yesErase: String?
     @Flag(help: "For a device: unmount what is mounted from it, and write to one that says it isn't removable.")
     var force = false
+    @OptionGroup var healing: HealingOptions
     @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(
         help: ArgumentHelp(
@@ -81,7 +82,7 @@ struct ExtractCommand: Command {
 
     func perform(_ progress: Progress) throws -> Outcome {
         let device = try chosenDevice()
-        let bundle = try media.verified()
+        let bundle = try media.verified(repair: healing.repair)
         let sources = try places.given(media).sources(
             for: bundle, target: target(), state: state.site, now: .now)
         var report = try extract(bundle, device, sources, progress)

@@ -11,7 +11,8 @@ struct PlanCommand: Command {
         commandName: "plan",
         abstract: "Say what load would send and which tags it would set; change nothing.",
         discussion: """
-            Asks the target for the release's tags and manifests only. Ends with the code that load would refuse with. With \
+            Asks the target for the release's tags and manifests only. Ends with the code that load would end with. Where volumes \
+            are missing (3) it says what can be done now, which are wanted in which order, and what is kept here meanwhile. With \
             --out the plan goes into a file as well, for a second person to sign (dray-import approve); load --plan then does \
             that and nothing else. A release that needs others is refused (14) where no receipt tells that the site has them. \
             What has expired is refused (11) unless --accept-expired and --reason say why it is needed all the same, and such a \
@@ -24,6 +25,7 @@ struct PlanCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @OptionGroup var healing: HealingOptions
     @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(
         help: ArgumentHelp("Write the plan here too, where no file is yet.", valueName: "file"), completion: .file())
@@ -68,8 +70,9 @@ struct PlanCommand: Command {
         run.assumedReleases = leave.assumeRelease
         (run.freeSpace, run.reason, run.out) = (leave.freeSpace?.bytes, reason, out.map { FilePath($0) })
         let given = GivenArguments(
-            media: media.words + places.words, target: self.target.words, state: media.state.words, leave: leave.words)
-        let unverified = try media.unverified()
+            media: media.words + healing.words + places.words, target: self.target.words, state: media.state.words,
+            leave: leave.words)
+        let unverified = try media.unverified(repair: healing.repair)
         run.places = try places.given(media)
         return try media.sayingHowToTrust { [run] in
             try run.run(unverified, to: target, given: given, progress: progress)
@@ -125,7 +128,10 @@ struct LoadCommand: Command {
         abstract: "Load a release into a registry or an OCI layout folder.",
         discussion: """
             Verifies, then sends what the target hasn't: blobs, manifests, and at the end the tags: images, then packs, then \
-            bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. A tag \
+            bundle definitions. Then asks for everything and compares. Stopped anywhere, the same command goes on. Media may come \
+            one at a time, in any order: a load that lacks volumes does what it can, sets no tag, and ends with 3 and what is wanted \
+            next; the same command with the next medium goes on. With --watch the media are drop folders: each bundle that arrives \
+            there is loaded as far as it has come. A tag \
             that exists with other content is refused (14) unless --replace-tags or the signed release allows it. A receipt is \
             written whatever the end. Files that are delivered as files are not loaded: see extract. With --plan only what that \
             file says is done, with what it allows; anything that differs is refused (14).
@@ -137,6 +143,7 @@ struct LoadCommand: Command {
     @OptionGroup var media: MediaOptions
     @OptionGroup var target: TargetOptions
     @OptionGroup var leave: LeaveOptions
+    @OptionGroup var healing: HealingOptions
     @OptionGroup(title: "Delta") var places: PlacesOptions
     @Option(help: "head asks for every blob and its size at the end; deep fetches and hashes every blob.")
     var readBack = ReadBackDepth.head
@@ -149,16 +156,18 @@ struct LoadCommand: Command {
         completion: .file())
     var plan: String?
     @Flag(help: "Refuse unless an approver of this site has signed the plan.") var requireApproval = false
+    @OptionGroup(title: "Drop folder") var drop: WatchOptions
     @OptionGroup var person: PersonOptions
     @OptionGroup(title: "Site key") var siteKey: SiteKeyOptions
     @OptionGroup var output: OutputOptions
 
     func perform(_ progress: Progress) throws -> Outcome {
+        if drop.watch { return try watch(progress) }
         if let plan { try plan.mustExist(as: "the plan") }
         let several = try target.each()
         if several.count > 1 { return try load(into: several, progress) }
         let target = try target.target(media.state.site)
-        let (run, unverified) = (try run(), try media.unverified())
+        let (run, unverified) = (try run(), try media.unverified(repair: healing.repair))
         let given = given(self.target)
         let result = try media.sayingHowToTrust {
             try run.run(unverified, to: target, given: given, progress: progress)
@@ -166,8 +175,21 @@ struct LoadCommand: Command {
         return Outcome(try report(result))
     }
 
+    /// Loads what arrives in a drop folder.
+    private func watch(_ progress: Progress) throws -> Outcome {
+        guard target.to.count == 1, plan == nil, receipt == nil, media.release == nil, !requireApproval else {
+            throw UsageError("--watch takes one --to, and neither --plan, --receipt, --require-approval nor --release")
+        }
+        let (run, target) = (try run(places: GivenPlaces()), try target.target(media.state.site))
+        let report = try drop.watch(media, output) { bundle in
+            try run.handle(bundle, to: target, given: given(self.target), progress: progress)
+        }
+        return Outcome(report)
+    }
+
     private func given(_ target: TargetOptions) -> GivenArguments {
-        GivenArguments(media: media.words + places.words, target: target.words, state: media.state.words)
+        GivenArguments(
+            media: media.words + healing.words + places.words, target: target.words, state: media.state.words)
     }
 
     private func load(into targets: [TargetOptions], _ progress: Progress) throws -> Outcome {
@@ -177,7 +199,7 @@ struct LoadCommand: Command {
         let parts = try targets.map {
             SeveralLoads.Part(try $0.target(media.state.site), given: given($0))
         }
-        let (run, unverified) = (try run(), try media.unverified())
+        let (run, unverified) = (try run(), try media.unverified(repair: healing.repair))
         let endings = try SeveralLoads(run).run(unverified, parts, progress: progress)
         return Outcome(
             SeveralReports(
@@ -191,7 +213,7 @@ struct LoadCommand: Command {
             ).report)
     }
 
-    private func run() throws -> LoadRun {
+    private func run(places: GivenPlaces? = nil) throws -> LoadRun {
         var run = LoadRun(state: media.state.site, tool: "dray-import \(toolVersion)")
         (run.jobs, run.replaceTags) = (self.target.jobs, leave.patterns)
         run.assumedReleases = leave.assumeRelease
@@ -199,7 +221,7 @@ struct LoadCommand: Command {
         run.receipt = receipt.map { FilePath($0) }
         (run.signer, run.person) = (try siteKey.signer(of: media.state.site), person.operator)
         (run.plan, run.requiresApproval) = (plan.map { FilePath($0) }, requireApproval)
-        run.places = try places.given(media)
+        run.places = try places ?? self.places.given(media)
         return run
     }
 
@@ -208,6 +230,7 @@ struct LoadCommand: Command {
         var report = result.receipt.report(
             file: result.receiptFile, proof: kept.proof, keyNames: try media.state.site.receiptKeyNames())
         report.warnings += result.warnings + [kept.proof.warning(kept.file)].compactMap(\.self)
+        if let wanted = result.wanted { report = wanted.added(to: report) }
         if let receipt { report.text += "\ncopied to: \(receipt)" }
         let show = ["dray-import", "receipt", "show", result.receiptFile.string] + media.state.words
         report.next = [show.shellLine] + result.next

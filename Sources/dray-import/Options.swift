@@ -5,6 +5,7 @@ import BundleFormat
 import CommandLineSupport
 import Files
 import Importing
+import Parity
 import RegistryClient
 import SystemPackage
 
@@ -25,8 +26,9 @@ struct StateOptions: ParsableArguments {
 /// Which bundle a command is about.
 struct MediaOptions: ParsableArguments {
     @Argument(
-        help: ArgumentHelp("Bundle folders, or folders with bundles directly below.", valueName: "media"),
-        completion: .directory)
+        help: ArgumentHelp(
+            "Bundle folders, folders or mount points with bundles up to three levels below, or files, whatever their names.",
+            valueName: "media"), completion: .directory)
     var media: [String]
 
     @Option(help: ArgumentHelp("The bundle's folder name, where the media hold several.", valueName: "name"))
@@ -38,16 +40,22 @@ struct MediaOptions: ParsableArguments {
     var words: [String] { media + (release.map { ["--release", $0] } ?? []) + state.words }
     var shown: String { words.shellLine }
 
-    func unverified() throws -> UnverifiedBundle {
-        for folder in media { try folder.mustExist(as: "the media folder") }
-        var bundle = try MediaSet(media.map { FilePath($0) }).bundle(release)
+    /// With `repair`, blocks that no medium has right come from parity.
+    func unverified(repair: Bool = false) throws -> UnverifiedBundle {
+        for folder in media { try folder.mustExist(as: "the media folder or file") }
+        var bundle = try mediaSet().bundle(release)
         bundle.decoders = try state.site.frameDecoders()
+        if repair { bundle.useParity() }
         return bundle
+    }
+
+    private func mediaSet() throws -> MediaSet {
+        try MediaSet(media.map { FilePath($0) }, trust: state.site.pinnedRoots())
     }
 
     /// The other bundles on the same media.
     func others() throws -> [UnverifiedBundle] {
-        let set = try MediaSet(media.map { FilePath($0) })
+        let set = try mediaSet()
         let chosen = try set.bundle(release).name
         return try bundles(set.all.filter { $0.name != chosen && !$0.isTrustOnly })
     }
@@ -62,9 +70,9 @@ struct MediaOptions: ParsableArguments {
     }
 
     /// The bundle after every check that needs no volume; later roots of its chain are kept.
-    func verified() throws -> VerifiedBundle {
+    func verified(repair: Bool = false) throws -> VerifiedBundle {
         let site = state.site
-        let unverified = try unverified()
+        let unverified = try unverified(repair: repair)
         return try sayingHowToTrust {
             let bundle = try unverified.verified(by: site.pinnedRoots(), now: .now)
             try site.keepRoots(of: bundle.metadata)
@@ -83,6 +91,18 @@ struct MediaOptions: ParsableArguments {
                 command: ["dray-import", "trust", "add", folder.isEmpty ? "." : folder.string] + state.words)
         }
     }
+}
+
+/// Whether parity is used.
+struct HealingOptions: ParsableArguments {
+    @Flag(
+        help:
+            "Take blocks that no medium has right from parity, in memory; a missing volume counts where parity is enough."
+    )
+    var repair = false
+
+    /// The option again, for the next command.
+    var words: [String] { repair ? ["--repair"] : [] }
 }
 
 /// From where a delta's left-out bytes may be taken.

@@ -25,8 +25,8 @@ struct Dray: ParsableCommand {
         version: toolVersion,
         subcommands: [
             KeyCommand.self, TrustCommand.self, PacksCommand.self, MirrorCommand.self, ManifestCommand.self,
-            PackCommand.self, SignCommand.self, VerifyCommand.self, InspectCommand.self, ListCommand.self,
-            DiffCommand.self, SiteCommand.self,
+            PackCommand.self, SignCommand.self, ParityCommand.self, RepairCommand.self, CopyCommand.self,
+            VerifyCommand.self, InspectCommand.self, ListCommand.self, DiffCommand.self, SiteCommand.self,
         ])
 
     static func main() {

@@ -12,7 +12,8 @@ import Trust
 /// Which bundle a command looks at, and by which root.
 struct BundleOptions: ParsableArguments {
     @Argument(
-        help: ArgumentHelp("Bundle folders, or folders with bundles directly below.", valueName: "bundle"),
+        help: ArgumentHelp(
+            "Bundle folders, folders with bundles up to three levels below, or files.", valueName: "bundle"),
         completion: .directory)
     var bundle: [String]
 
@@ -21,8 +22,8 @@ struct BundleOptions: ParsableArguments {
 
     func verified(by root: FilePath) throws -> VerifiedBundle {
         let bytes = try root.contents(limit: Role.root.byteLimit)
-        return try MediaSet(bundle.map { FilePath($0) }).bundle(release)
-            .verified(by: try PinnedRoots(rootFiles: [bytes]), now: .now)
+        let trust = try PinnedRoots(rootFiles: [bytes])
+        return try MediaSet(bundle.map { FilePath($0) }, trust: trust).bundle(release).verified(by: trust, now: .now)
     }
 }
 
@@ -61,6 +62,10 @@ struct VerifyCommand: Command {
     @Option(help: ArgumentHelp("The product's first root, trust/1.root.json.", valueName: "file"), completion: .file())
     var root: String
 
+    @Option(
+        help: ArgumentHelp("Write what is lacking here, for dray copy --blocks.", valueName: "file"),
+        completion: .file())
+    var report: String?
     @Option(help: "Threads that read and hash, 1 to 64.") var jobs = 4
     @OptionGroup var output: OutputOptions
 
@@ -69,10 +74,11 @@ struct VerifyCommand: Command {
     }
 
     func perform(_ progress: Progress) throws -> Outcome {
-        var report = try bundle.verified(by: FilePath(root)).verification(threads: jobs, progress: progress)
+        var report = try bundle.verified(by: FilePath(root)).verification(
+            threads: jobs, reportTo: report.map { FilePath($0) }, progress: progress)
         report.next =
             report.failure == nil
-            ? ["# copy the bundle to the media, then check it there the same way"]
+            ? ["# if that is not a medium yet: dray copy, which also reads back what it writes"]
             : ["# copy what is named again from a good copy, then the same command"]
         return Outcome(report)
     }

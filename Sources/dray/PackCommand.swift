@@ -8,6 +8,7 @@ import Importing
 import OCI
 import Packing
 import PaletteSources
+import Parity
 import SystemPackage
 import Trust
 
@@ -77,6 +78,8 @@ struct PackCommand: Command {
     @Option(help: "Threads that compress.")
     var jobs = 2
 
+    @Option(help: ParityAmount.help) var parity: ParityAmount?
+
     @Flag(help: "Begin anew where an interrupted run can't be gone on with.")
     var restart = false
 
@@ -88,6 +91,9 @@ struct PackCommand: Command {
     func validate() throws {
         guard noSign || dryRun || !release.key.isEmpty else {
             throw ValidationError("--key is needed: the private release key; or --no-sign, to sign later")
+        }
+        guard !noSign || parity == nil else {
+            throw ValidationError("--parity goes with a signed bundle: dray parity add makes it after dray sign")
         }
         guard !noSign || release.key.isEmpty else { throw ValidationError("--no-sign takes no --key") }
         guard fipsModule == nil || kit != nil else {
@@ -117,7 +123,22 @@ struct PackCommand: Command {
             return plan(try planPack(options, now: .now), estimate)
         }
         let result = try pack(options, progress: progress, now: .now)
-        return result.wasComplete ? unchanged(result) : done(result)
+        let outcome = result.wasComplete ? unchanged(result) : done(result)
+        return try parity.map { try adding($0, to: result, outcome, progress) } ?? outcome
+    }
+
+    /// The bundle is whole before parity is begun: stopped here, the same command adds what lacks.
+    private func adding(
+        _ amount: ParityAmount, to result: PackResult, _ outcome: Outcome, _ progress: Progress
+    ) throws -> Outcome {
+        let root = try FilePath(trust).appending("1.root.json").contents(limit: Role.root.byteLimit)
+        let basis = try RepairBasis(
+            MediaSet([result.folder]).bundle(), by: PinnedRoots(rootFiles: [root]), now: .now)
+        let made = try MadeParity(amount, for: basis, jobs: max(jobs, 2), progress)
+        var outcome = outcome
+        outcome.text += "\n" + made.text
+        outcome.data = ResultData(result, parity: made.json)
+        return outcome
     }
 
     func explained(_ error: any Error) -> any Error { named(error, release.key) }
@@ -175,7 +196,8 @@ struct PackCommand: Command {
         }
         return [
             "dray verify \(result.folder.word) --root \(FilePath(trust).appending("1.root.json").word)",
-            "# copy the folder to the media",
+            "# mount the media, then with each one's place for MOUNT:",
+            "dray copy \(result.folder.word) --to MOUNT",
         ]
     }
 }
@@ -248,8 +270,10 @@ private struct ResultData: Encodable {
     let movesTags: [TagMoveData]
     let fingerprint: String
     let delta: DeltaData?
+    let parity: JSONValue?
 
-    init(_ result: PackResult) {
+    init(_ result: PackResult, parity: JSONValue? = nil) {
+        self.parity = parity
         (folder, alreadyDone, signed) = (result.folder.string, result.wasComplete, !result.isUnsigned)
         (bytesIn, bytesOnMedia) = (result.bytesIn, result.bytesOnMedia)
         (volumes, chunks, objects) = (result.volumes.map(\.name), result.chunks, result.objects)

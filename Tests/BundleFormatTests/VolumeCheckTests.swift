@@ -78,6 +78,9 @@ import Trust
         #expect(report.affectedNames == ["library/app:1", "one.iso"])
         let affected = [VolumeCheckTests.first, VolumeCheckTests.layer].map { Digest(of: $0) }
         #expect(Set(report.affectedObjects) == Set(affected))
+        #expect(report.damage.map(\.blocks) == [0..<1, 5..<6, 19..<20])
+        #expect(report.damage.map(\.names) == [["one.iso"], ["library/app:1", "one.iso"], ["one.iso"]])
+        #expect(report.damage.map(\.objects) == [1, 2, 1])
         #expect(report.lines.first?.contains("volumes/one.iso is damaged in block 0 (bytes 0 to 1048576)") == true)
         #expect(report.lines.count == 5)
     }
@@ -104,11 +107,14 @@ import Trust
         let length = UInt64(20 << 20)
         let fault = BundleError.volumeLength(scene.path("volumes/one.iso"), expected: length, found: length - 1)
         #expect(both.volumes[0].fault == fault)
-        #expect(both.affectedNames == ["library/app:1", "one.iso", "two.iso"])
+        #expect(both.volumes[0].badBlocks == [19])
+        #expect(both.affectedNames == ["one.iso", "two.iso"])
         try put(VolumeCheckTests.first + [0], scene.path("volumes/one.iso"))
+        let longer = try report(scene)
         #expect(
-            try report(scene).volumes[0].fault
+            longer.volumes[0].fault
                 == .volumeLength(scene.path("volumes/one.iso"), expected: length, found: length + 1))
+        #expect(longer.failure == .damaged && longer.affectedNames == ["two.iso"])
     }
 
     @Test func `refuses the volume of another release under the same name`() throws {

@@ -27,6 +27,16 @@ struct CrashTests {
         #expect(!result.output.contains("WRONG") && result.output.contains(#""wrong": 0}"#), "\(result.output)")
     }
 
+    @Test func `after a power cut, or with a full disk, under a real file system too`() throws {
+        let script = SourceTree.root.appending("Tests/python/real_disks.py").string
+        let tools = SourceTree.tool("dray").removingLastComponent().string
+        let sample = Self.isWhole ? ["--sample", "20"] : ["--disk", "ext4", "--sample", "1"]
+        let result = try run(["python3", script, "--tools", tools] + sample, timeout: Self.isWhole ? 10_000 : 240)
+        if result.output.contains("SKIPPED ext4") { try Test.cancel("this machine lets nobody mount an image") }
+        #expect(
+            result.status == 0 && result.output.contains(#""wrong": 0}}"#), "\(result.output) \(result.errorOutput)")
+    }
+
     @Test func `the harness tells a tool that loses bytes from one that doesn't`() throws {
         let result = try sweep(["--self-test"])
         #expect(result.status == 0, "\(result.output) \(result.errorOutput)")

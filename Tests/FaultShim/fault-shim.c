@@ -5,7 +5,7 @@
 //   DRAY_FAULT_ROOTS=DIR:DIR   absolute folders whose files count
 //   DRAY_FAULT_CALLS=changes   or "reads" of regular files
 //   DRAY_FAULT_AT=N            the first call is 1; absent: count only
-//   DRAY_FAULT_DO=kill         before the call; "half": in the middle of it; or the name of an error: ENOSPC EDQUOT EIO ENODEV
+//   DRAY_FAULT_DO=kill         before the call; "half": in the middle of it; "stop": SIGSTOP before it; or an error: ENOSPC EDQUOT EIO ENODEV
 //   DRAY_FAULT_STAY=1          the error stays from then on (calls that free space go on working)
 //   DRAY_FAULT_LOG=FILE        every change with its data, for replaying a power cut
 //   DRAY_FAULT_REPORT=FILE     "calls N bytes N hit NAME PATH", at the end or before the kill
@@ -32,7 +32,7 @@ static const char *const kind_names[] = {"create", "write", "length", "space", "
 enum { PASS = 0, HALF = -1, FAIL = 1 };
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static int active, counts_reads, stays, kills, halves, failure, log_file = -1;
+static int active, counts_reads, stays, kills, halves, waits, failure, log_file = -1;
 static const char *roots[16], *report;
 static int root_count;
 static long at, calls;
@@ -82,6 +82,7 @@ __attribute__((constructor)) static void begin(void) {
     if ((text = getenv("DRAY_FAULT_DO"))) {
         if (strcmp(text, "kill") == 0) kills = 1;
         else if (strcmp(text, "half") == 0) kills = halves = 1;
+        else if (strcmp(text, "stop") == 0) waits = 1;
         else failure = error_named(text);
     }
     stays = getenv("DRAY_FAULT_STAY") != NULL;
@@ -156,6 +157,11 @@ static int decide(enum kind kind, const char *path) {
     if (calls == at) snprintf(hit, sizeof hit, "%s %s", kind_names[kind], path);
     if (kills && halves && kind == WRITE) return HALF;
     if (kills) die();
+    if (waits) {
+        tell();
+        syscall(SYS_kill, getpid(), SIGSTOP);
+        return PASS;
+    }
     if (calls > at && (failure == ENOSPC || failure == EDQUOT) && !can_lack_space(kind)) return PASS;
     errno = failure;
     return FAIL;

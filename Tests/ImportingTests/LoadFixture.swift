@@ -94,6 +94,24 @@ struct Site {
         ).receipt
     }
 
+    /// A load of which the media may come one at a time.
+    func turn(_ target: any LoadTarget, media: [FilePath]) throws -> LoadRun.Result {
+        var run = LoadRun(state: state, tool: "test")
+        run.now = { PackedSample.now }
+        return try run.run(
+            unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
+            progress: Progress())
+    }
+
+    /// The plan of the same.
+    func planOfTurn(_ target: any LoadTarget, media: [FilePath]) throws -> Report {
+        var run = PlanRun(state: state, tool: "test")
+        run.now = { PackedSample.now }
+        return try run.run(
+            unverified(media), to: target, given: GivenArguments(media: ["MEDIA"], target: ["--to", "TARGET"]),
+            progress: Progress())
+    }
+
     /// Gives the site a key.
     func makeKey() throws -> SiteKey { try state.makeSiteKey(name: "Site 7") }
 

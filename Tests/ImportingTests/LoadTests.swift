@@ -173,14 +173,16 @@ struct LoadTests {
         #expect(receipt.counts.readBack.repaired == 0)
     }
 
-    @Test func `a volume that no medium has is named before anything is sent`() throws {
+    @Test func `a volume that no medium has is wanted, and no tag is set without it`() throws {
         let volumes = try site.verified().index.volumes.map(\.name)
         let missing = try #require(volumes.first { $0.hasSuffix(".002.tar.zst") })
         let medium = try site.medium("one", without: ["volumes/\(missing)"])
-        let error = try site.failure(of: target, media: [medium])
-        #expect(error.cause as? LoadError == .missingVolumes([missing]))
-        #expect(error.failure == .incomplete)
-        #expect(try server.stored("/v2/").isEmpty)
+        let result = try site.turn(target, media: [medium])
+        #expect(result.wanted?.volumes.map(\.name) == [missing])
+        #expect((result.receipt.outcome, result.receipt.exitCode) == ("incomplete", 3))
+        #expect(result.receipt.counts.tags.isEmpty && !result.receipt.counts.readBack.isComplete)
+        #expect(try server.stored("/_manifests/tags/").isEmpty)
+        #expect(try site.turn(target, media: [site.packed.bundle]).receipt.counts.readBack.isComplete)
     }
 
     @Test func `two media with half of the volumes each are one bundle`() throws {

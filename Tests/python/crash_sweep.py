@@ -67,7 +67,7 @@ class Bench:
         self.scene.reset()
         self.scene.prepare()
 
-    def run(self, at=None, do=None, stay=False, reads=False, log=None):
+    def environment(self, at, do, stay=False, reads=False, log=None):
         report = os.path.join(self.folder, "report")
         roots = [self.live, *(self.scene.media if reads else ())]
         words = {"LD_PRELOAD": self.shim, "DRAY_FAULT_ROOTS": ":".join(roots), "DRAY_FAULT_REPORT": report,
@@ -80,7 +80,11 @@ class Bench:
             words["DRAY_FAULT_LOG"] = log
         if os.path.exists(report):
             os.remove(report)
-        done = subprocess.run(self.scene.command(), env={**os.environ, **words}, capture_output=True, text=True, timeout=120, cwd=self.folder)
+        return {**os.environ, **words}
+
+    def run(self, at=None, do=None, stay=False, reads=False, log=None):
+        words, report = self.environment(at, do, stay, reads, log), os.path.join(self.folder, "report")
+        done = subprocess.run(self.scene.command(), env=words, capture_output=True, text=True, timeout=120, cwd=self.folder)
         told = open(report).read().split(" ", 5) if os.path.exists(report) else [0, 0, 0, 0, 0, "-"]
         return {"code": done.returncode, "calls": int(told[1]), "bytes": int(told[3]), "hit": told[5].strip(), "errors": done.stderr, "said": done.stderr + done.stdout}
 
@@ -155,6 +159,13 @@ class Bench:
             self.judge()
         except (Trouble, OSError) as trouble:
             yield "the end", f"was not durable when the command ended with {run['code']}: {trouble}"
+
+
+def made_shim(work):
+    shim = os.path.join(work, "fault-shim.so")
+    compiler = [shutil.which("cc") or "clang", "-O1", "-Wall", "-Werror", "-Wno-nonnull-compare", "-shared", "-fPIC"]
+    subprocess.run([*compiler, "-o", shim, SHIM, "-lpthread"], check=True)
+    return shim
 
 
 def audit(bench):
@@ -267,8 +278,7 @@ def main():
     work = tempfile.mkdtemp(prefix="dray-crash-", dir=options.work)
     lines, failures = [], []
     try:
-        shim = os.path.join(work, "fault-shim.so")
-        subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-Wno-nonnull-compare", "-shared", "-fPIC", "-o", shim, SHIM, "-lpthread"], check=True)
+        shim = made_shim(work)
         os.makedirs(os.path.join(work, "ground"))
         if options.self_test:
             prove_itself(work, shim, options)
@@ -312,4 +322,5 @@ def main():
         sys.exit(1)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,9 @@ int dray_start_writeback(int fd, int64_t offset, int64_t length);
 /// directory by no way. Falls back to one component at a time where openat2 is missing; fd or -1.
 int dray_open_beneath(int fd, const char *path);
 
+/// The same for reading and writing; with `create` a file that is not there is made, mode 0644.
+int dray_open_beneath_for_writing(int fd, const char *path, int create);
+
 /// How many arguments the process was started with, its name included.
 int dray_argument_count(void);
 /// One of them, never NULL; `index` is below the count.
