@@ -20,16 +20,6 @@ struct FileSystemTests {
         #expect(limits.refuses(largest + 1) && !limits.refuses(largest))
     }
 
-    @Test(
-        arguments: [
-            (0x4d44, "vfat", true), (0x2011_bab0, "exfat", true), (0x7366_746e, "ntfs3", true),
-            (0x6573_5546, "fuse.fusefat", true),
-            (0xef53, "ext4", false), (0x6573_5546, "fuse.sshfs", false), (0x6969, "nfs4", false),
-        ] as [(UInt64, String, Bool)])
-    func `and which names`(type: UInt64, kind: String, isWindows: Bool) {
-        #expect(FileSystemLimits.known(type: type, blockSize: 4096, kind: kind).names == (isWindows ? .windows : .unix))
-    }
-
     @Test func `what isn't known is not refused`() {
         let limits = FileSystemLimits.known(type: 0x1234_5678, blockSize: 4096)
         #expect(limits.largestFile == nil && !limits.refuses(.max) && !limits.syncsFolders)
