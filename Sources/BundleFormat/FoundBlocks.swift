@@ -48,11 +48,24 @@ struct FoundBlocks {
         }
         if let gone = state.gone { fault = .mediumGone(file.path, "\(gone.errno)", unread: unread.count) }
         var result = VolumeResult(number: file.number, volume: file.volume, path: file.path, fault: fault)
-        (result.bad, result.good, result.unread) = (Array(state.bad.ranges), state.good.count, unread.count)
+        (result.bad, result.unread) = (Array(state.bad.ranges), unread.count)
+        result.bytesChecked = file.bytes(state.good) + file.bytes(state.bad.intersection(RangeSet(0..<file.reach)))
         if let known = file.known, !known.good.isEmpty {
             (result.skipped, result.since) = (known.good.count, known.since)
+            result.bytesSkipped = file.bytes(known.good)
+            result.bytesChecked -= result.bytesSkipped
         }
         return result
+    }
+}
+
+extension VolumeFile {
+    /// Bytes of these blocks.
+    fileprivate func bytes(_ blocks: RangeSet<Int>) -> UInt64 {
+        blocks.ranges.reduce(0) { sum, run in
+            let (first, last) = (volume.bytes(ofBlock: run.lowerBound), volume.bytes(ofBlock: run.upperBound - 1))
+            return sum + last.upperBound - first.lowerBound
+        }
     }
 }
 

@@ -24,8 +24,12 @@ struct SmallFiles {
     }
 
     private func places(of name: String) -> [Place] {
-        media.map { Place(folder: $0, name: name, isCopy: false) }
+        let all =
+            media.map { Place(folder: $0, name: name, isCopy: false) }
             + media.map { Place(folder: $0, name: "copies/\(name)", isCopy: true) }
+        // files that were gathered by name or content are no medium that should have each small file
+        let there = all.filter { place in place.folder.files.map { $0[place.name] != nil } ?? true }
+        return there.isEmpty ? all : there
     }
 
     /// Where a file stands on the first medium, for messages.

@@ -10,17 +10,20 @@ extension Verification {
     /// The most names that nothing signs, and files that are no volume, of which it is said.
     private static let findingLimit = 200
 
-    /// Looks for each volume on every medium, then among the loose files. Where one is missing still, files that nothing signs are
-    /// looked into as well: a copy may have another name.
+    /// Looks for each volume on every medium, then among the files that were given. Where one is missing still, other files beside
+    /// the bundle and those that nothing signs are looked into as well: a copy may have another name.
     mutating func places(_ index: BundleIndex, _ loose: [LooseFile], _ contents: LooseContents) -> [VolumePlaces] {
         var places = index.volumes.map { VolumePlaces($0) }
         for number in places.indices {
             for medium in files.media { note(places[number].look(on: medium)) }
         }
         var search = LooseVolumes(index, contents)
-        let taken = Set(take(search.matches(loose), &places).map(\.path))
+        let taken = Set(take(search.matches(loose.filter(\.isGiven)), &places).map(\.path))
         var renamed: Set<FilePath> = []
-        if places.contains(where: \.isMissing) { renamed = Set(take(search.matches(strange()), &places).map(\.path)) }
+        if places.contains(where: \.isMissing) {
+            let others = loose.filter { !$0.isGiven } + strange()
+            renamed = Set(take(search.matches(others), &places).map(\.path))
+        }
         for (file, fault) in search.unreadable { files.note(.notRead(file.path, "\(fault.errno)")) }
         let others = unsigned.map(\.path).filter { !renamed.contains($0) }
         for path in others.prefix(Verification.findingLimit) { files.note(.unsignedName(path)) }

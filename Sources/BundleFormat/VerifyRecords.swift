@@ -83,15 +83,15 @@ package final class VerifyRecords: Sendable {
 
     // MARK: What is known
 
-    /// What was found good in the file at `path`, if it is still that file.
-    func known(_ volume: Int, path: FilePath, on medium: MediaFolder) -> Known? {
+    /// Which of these blocks were found good in the file at `path`, if it is still that file.
+    func known(_ volume: Int, path: FilePath, on medium: MediaFolder, blocks: Range<Int>) -> Known? {
         do throws(FileError) {
             guard let status = try path.statusIfPresent(followingLinks: false) else { return nil }
             let place = try place(volume, path, on: medium)
             guard let entry = state.withLock({ $0.entries[place] }), entry.isOf(status), !entry.good.isEmpty else {
                 return nil
             }
-            return Known(good: entry.good, since: entry.time)
+            return Known(good: entry.good.intersection(RangeSet(blocks)), since: entry.time)
         } catch {
             return nil  // reading it will say why
         }

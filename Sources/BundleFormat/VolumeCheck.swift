@@ -109,7 +109,7 @@ private final class VolumeWork: Sendable {
                 let blocks = 0..<Volume.blockCount(of: places.volume.length)
                 let reach = blocks.prefix { places.reaches($0, on: place) }.count
                 let path = medium.path(of: places.name)
-                let known = records?.known(number, path: path, on: medium)
+                let known = records?.known(number, path: path, on: medium, blocks: blocks)
                 return VolumeFile(number: number, volume: places.volume, medium: medium, reach: reach, known: known)
             }
         }

@@ -21,13 +21,14 @@ package struct VolumeResult: Sendable, Equatable {
     package private(set) var fault: BundleError?
     /// Blocks that are not what was signed, or that can't be read: runs, ascending.
     package internal(set) var bad: [Range<Int>] = []
-    /// How many blocks are good.
-    var good = 0
     /// How many were not read because the medium went away.
     package internal(set) var unread = 0
     /// How many of the good ones an earlier run had read, and when.
     package internal(set) var skipped = 0
     package internal(set) var since: UTCTime?
+    /// Bytes that were read and hashed now, and bytes that an earlier run had read.
+    var bytesChecked: UInt64 = 0
+    var bytesSkipped: UInt64 = 0
     /// Where it was verified before, if it is not on these media.
     package internal(set) var elsewhere: [Elsewhere] = []
     /// Blocks of the volume that are good nowhere: runs, ascending.
@@ -57,13 +58,6 @@ package struct VolumeResult: Sendable, Equatable {
     }
 
     private var isGone: Bool { if case .mediumGone? = fault { true } else { false } }
-
-    var bytesChecked: UInt64 {
-        path == nil ? 0 : bytes(blocks: Volume.blockCount(of: volume.length) - unread) - bytesSkipped
-    }
-    var bytesSkipped: UInt64 { bytes(blocks: skipped) }
-
-    private func bytes(blocks: Int) -> UInt64 { min(UInt64(blocks) * UInt64(blockSize), volume.length) }
 
     // MARK: For people
 

@@ -57,7 +57,9 @@ package struct FileSystemLimits: Sendable, Equatable {
     /// ext4 counts a file's blocks with 32 bits (ext4.rst); the older two share its type and end at 2 TiB.
     private static func ext(_ kind: String?, _ blockSize: UInt64) -> FileSystemLimits {
         if kind == "ext2" || kind == "ext3" {
-            return FileSystemLimits(kind ?? "", min(2 << 40, blockSize << 24))
+            // three levels of indirect blocks of 4-byte numbers
+            let numbers = min(blockSize, 64 << 10) / 4
+            return FileSystemLimits(kind ?? "", min(2 << 40, numbers * numbers * numbers * blockSize))
         }
         return FileSystemLimits("ext4", (blockSize << 32) - blockSize).reserving
     }

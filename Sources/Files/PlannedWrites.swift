@@ -22,7 +22,7 @@ package struct PlannedWrites: Sendable {
     package mutating func add(_ folder: FilePath, bytes: UInt64, largestFile: UInt64 = 0, advice: String? = nil) {
         entries.append(
             Entry(
-                folder: folder.isEmpty ? "." : folder, bytes: bytes, largestFile: max(largestFile, 0), advice: advice))
+                folder: folder.isEmpty ? "." : folder, bytes: bytes, largestFile: largestFile, advice: advice))
     }
 
     /// Throws `FileError` for a folder that can't be written to (1) and where space is short (16, with the bytes that are

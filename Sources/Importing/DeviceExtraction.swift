@@ -41,12 +41,12 @@ package struct DeviceExtraction: Sendable {
         progress.label = wanted.name
         progress.begin(total: wanted.size)
         _ = try bundle.decoders.status()
-        let memory = DeviceMemory(state.path.appending("extract"), chosen, wanted)
-        var journal = try memory.journal()
-        try checkMedia(journal)
         var writes = PlannedWrites()
         writes.add(state.path, bytes: DeviceImage.headLength * 2)
         try writes.check()
+        let memory = DeviceMemory(state.path.appending("extract"), chosen, wanted)
+        var journal = try memory.journal()
+        try checkMedia(journal)
         for point in chosen.device.mountPoints.reversed() { try point.unmount() }
         let image = try DeviceImage(try open(), size: wanted.size)
         let reader = bundle.reader(externals: sources?.source())

@@ -123,6 +123,7 @@ final class DeviceImage {
         try device.write(zeros, 0..<Int(min(Self.headLength, device.size)), at: 0)
         let last = device.size - min(device.size, Self.headLength)
         let tail = max(end, last / sector * sector)
+        if size < end { try device.write(zeros, 0..<device.sector, at: end - sector) }
         if tail < device.size { try device.write(zeros, 0..<Int(device.size - tail), at: tail) }
         try device.sync()
         windowStart = nil

@@ -46,24 +46,24 @@ extension ParityShape {
         switch amount {
         case .lanes(let parity):
             let areWhole = parity * longest * 2 <= total
-            let run = areWhole ? longest : (total + ParityShape.fewLanes - 1) / ParityShape.fewLanes
-            self.init(runLength: run, parity: parity, blockCounts: blockCounts)
+            let run = areWhole ? longest : min(longest, ParityShape.share(total, ParityShape.fewLanes))
+            self.init(runLength: run, laneSets: ParityShape.sets(blockCounts, run), parity: parity)
         case .percent(let percent):
-            let wholeLanes = min(total * percent / 100 / longest, ParityAmount.laneLimit)
-            guard wholeLanes == 0 else {
-                self.init(runLength: longest, parity: wholeLanes, blockCounts: blockCounts)
-                return
-            }
+            let wanted = total * percent
+            let whole = wanted / 100 / (longest * ParityShape.sets(blockCounts, longest))
             let lanes = min(ParityShape.manyLanes, ParityAmount.laneLimit * 100 / percent, total)
-            let parity = min(max(1, (percent * lanes + 50) / 100), ParityAmount.laneLimit)
-            self.init(runLength: (total + lanes - 1) / lanes, parity: parity, blockCounts: blockCounts)
+            let run = whole > 0 ? longest : min(longest, ParityShape.share(total, lanes))
+            let sets = ParityShape.sets(blockCounts, run)
+            let parity = whole > 0 ? whole : (wanted + 50 * run * sets) / (100 * run * sets)
+            self.init(runLength: run, laneSets: sets, parity: min(max(1, parity), ParityAmount.laneLimit))
         }
     }
 
-    private init(runLength: Int, parity: Int, blockCounts: [Int]) {
-        let lanes = blockCounts.reduce(0) { $0 + ($1 + runLength - 1) / runLength }
-        self.init(
-            runLength: runLength, laneSets: (lanes + ParityShape.usualLanes - 1) / ParityShape.usualLanes,
-            parity: parity)
+    /// Blocks of each of so many parts, rounded up.
+    private static func share(_ blocks: Int, _ parts: Int) -> Int { (blocks + parts - 1) / parts }
+
+    /// The sets that runs of such a length are dealt to.
+    private static func sets(_ blockCounts: [Int], _ run: Int) -> Int {
+        share(blockCounts.reduce(0) { $0 + share($1, run) }, usualLanes)
     }
 }

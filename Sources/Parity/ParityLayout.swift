@@ -5,7 +5,7 @@ internal import BundleFormat
 /// The three numbers that, with the lengths of the volumes, decide which blocks make a stripe (docs/parity.md, "Layout").
 package struct ParityShape: Sendable, Hashable {
     /// Lanes of a group that a writer makes at most; a reader takes what `ErasureCode.laneLimit` allows.
-    static let usualLanes = 100
+    static let usualLanes = 128
 
     /// Blocks of the longest lane; a volume that has more is cut into runs of so many.
     package let runLength: Int

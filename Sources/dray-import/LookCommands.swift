@@ -64,7 +64,9 @@ struct VerifyCommand: Command {
         let bundle = try media.verified()
         let (memory, warning) = try memory(of: bundle)
         var found = try bundle.verification(
-            threads: jobs, memory: memory, reportTo: report.map { FilePath($0) }, progress: progress)
+            threads: jobs, memory: memory, reportTo: report.map { FilePath($0) },
+            media: { try media.unverified().media },
+            progress: progress)
         if let warning { found.warnings.append(warning) }
         found.next = next(found.failure, found.next)
         return Outcome(found)

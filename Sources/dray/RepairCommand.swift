@@ -3,6 +3,7 @@
 import ArgumentParser
 import CommandLineSupport
 import Files
+import Importing
 import Parity
 
 struct RepairCommand: Command {

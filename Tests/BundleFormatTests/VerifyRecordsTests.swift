@@ -130,10 +130,10 @@ import Trust
             #expect(report.volumes[0].badBlocks == [2, 3] && report.volumes[0].skipped + 2 <= 4)
         }
         // torn in the middle and gone on with, damaged, or nonsense
-        for bytes in [
-            whole.dropLast(5) + whole, whole.dropLast(5) + [0x0a] + whole, noise(5000) + [0x0a] + whole, whole,
-        ] {
-            try put(Array(bytes), discs.records)
+        let (torn, feed) = (Array(whole.dropLast(5)), [UInt8](repeating: 0x0a, count: 1))
+        let damaged: [[UInt8]] = [torn + whole, torn + feed + whole, noise(5000) + feed + whole, whole]
+        for bytes in damaged {
+            try put(bytes, discs.records)
             _ = try discs.verify([discs.one])
             #expect(try discs.verify([discs.one]).volumes[0].skipped == 2)
         }

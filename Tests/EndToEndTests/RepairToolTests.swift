@@ -6,9 +6,9 @@ import Testing
 
 /// Parity and repair as their users meet them: the tools, on a bundle of several volumes.
 struct RepairToolTests {
-    /// A packed release in small volumes; several of them are archive volumes of 2 MiB.
-    private func made(_ amount: String?) throws -> Site {
-        let site = try Site(volumeSize: "4MiB")
+    /// A packed release in small volumes; four of them are archive volumes of 3 MiB.
+    private func made(_ amount: String?, volumeSize: String = "3MiB") throws -> Site {
+        let site = try Site(volumeSize: volumeSize)
         if let amount { try site.dray("parity", "add", "bundles/\(site.name)", "--parity", amount) }
         return site
     }
@@ -27,7 +27,7 @@ struct RepairToolTests {
         let pack = [
             "pack", site.sample.manifest.string, "--trust", "trust", "--key", "release.pem", "--out", "bundles",
             "--state",
-            "publisher", "--volume-size", "4MiB", "--parity", "20%",
+            "publisher", "--volume-size", "3MiB", "--parity", "20%",
         ]
         let first = try site.tool("dray", pack)
         #expect(first.status == 0 && first.output.contains("parity:"), "\(first.errorOutput)")
@@ -116,7 +116,7 @@ struct RepairToolTests {
     }
 
     @Test func `extract heals an image`() throws {
-        let site = try made("30%")
+        let site = try made("30%", volumeSize: "fat32")
         try site.trust()
         try sh(
             """

@@ -90,4 +90,34 @@ struct FullDiskTests {
             #expect(try extraction.run(Progress()) == .written)
         }
     }
+
+    @Test func `an extract goes on where its room is set aside already`() throws {
+        let folder = site.folder.appending("disk")
+        try withSmallDisk(folder, megabytes: 5) { _ in
+            let extraction = try Extraction("appliance.iso", from: try site.verified(), to: folder)
+            let staged = folder.appending(".appliance.iso.partial")
+            do {
+                let file = try OpenFile.writing(staged)
+                file.reserve(from: 0, length: extraction.wanted.size)
+            }
+            let free = try folder.freeSpace()
+            #expect(free < extraction.wanted.size)
+            #expect(try extraction.run(Progress()) == .written)
+        }
+    }
+
+    @Test func `what is mounted read-only is refused before the first byte`() throws {
+        let folder = site.folder.appending("disk")
+        let made = try run(["bash", "-c", "mkdir -p \(folder) && mount -t tmpfs -o ro,size=64m tmpfs \(folder)"])
+        guard made.status == 0 else { try Test.cancel("this machine lets nobody mount a tmpfs") }
+        defer { _ = try? run(["umount", "-l", folder.string]) }
+        let extraction = try Extraction("appliance.iso", from: try site.verified(), to: folder)
+        let error = try #require(throws: FileError.self) { try extraction.run(Progress()) }
+        #expect(error.errno == .readOnlyFileSystem && error.failure == .failed)
+        let load = try Load(try site.verified(), to: LayoutTarget(folder.appending("x")), jobs: 1, progress: Progress())
+        let plan = try load.plan()
+        let refused = try #require(throws: FileError.self) { try load.objections(to: plan) }
+        #expect(refused.errno == .readOnlyFileSystem)
+        #expect(throws: FileError.self) { try SiteState(folder.appending("state")).lock() }
+    }
 }

@@ -57,7 +57,7 @@ let isSweep = unsafe getenv("DRAY_SWEEP") != nil
     }
 
     @Test func `random damage within the limit is repaired bit for bit`() throws {
-        for (amount, seed) in [(ParityAmount.lanes(2), UInt64(1)), (.percent(30), 2)] {
+        for (amount, seed) in [(ParityAmount.lanes(2), UInt64(1)), (.percent(12), 2)] {
             let fixture = try Fixture(lengths: RepairTests.ten, seed: seed)
             try fixture.encode(amount)
             let before = try fixture.snapshot()

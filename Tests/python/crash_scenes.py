@@ -214,7 +214,7 @@ class PackLarge(Pack):
 
 
 class AtBundle(Scene):
-    """Works on a copy of the bundle, which is whole again at the end: with parity for about a third of each stripe."""
+    """Works on a copy of the bundle, which is whole again at the end: with parity for two volumes."""
 
     def prepare(self):
         shutil.copytree(self.ground.media, self.at("bundle"))
@@ -258,7 +258,7 @@ class ParityAdd(AtBundle):
         self.damaged = {"volumes/" + n: open(self.at("bundle/volumes", n), "rb").read() for n in self.volumes()}
 
     def command(self):
-        return [self.ground.tool("dray"), "parity", "add", self.at("bundle"), "--parity", "30%", "--quiet"]
+        return [self.ground.tool("dray"), "parity", "add", self.at("bundle"), "--parity", "2", "--quiet"]
 
 
 class Repair(AtBundle):
@@ -266,7 +266,7 @@ class Repair(AtBundle):
 
     def prepare(self):
         super().prepare()
-        subprocess.run([self.ground.tool("dray"), "parity", "add", self.at("bundle"), "--parity", "30%", "--quiet"], check=True,
+        subprocess.run([self.ground.tool("dray"), "parity", "add", self.at("bundle"), "--parity", "2", "--quiet"], check=True,
                        capture_output=True)
         names = self.volumes()
         for name, offset in (("volumes/" + names[0], 1 << 20), ("index", 300), ("copies/trust/timestamp.json", 40)):
@@ -277,7 +277,7 @@ class Repair(AtBundle):
         os.remove(self.at("bundle/volumes", names[-1]))
         os.remove(self.at("bundle/copies/SHA256SUMS"))
         with open(self.at("bundle/parity", sorted(os.listdir(self.at("bundle/parity")))[0]), "r+b") as file:
-            file.seek(20000)
+            file.seek(20000 + (2 << 20))
             file.write(b"damaged")
         self.damaged = {}
         for name in names:
