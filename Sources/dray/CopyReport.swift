@@ -23,13 +23,13 @@ enum CopyReport {
 
     static func planned(_ plan: CopyPlan) -> Report {
         let lines = zip(plan.media, plan.items).flatMap { medium, items in
-            [heading(medium.number, medium.layout.mount, medium.system.kind.name, items)]
+            [heading(medium.number, medium.layout.mount, medium.system.limits.name, items)]
                 + items.map { "     \($0.name)  \(ByteSize(bytes: $0.length))" }
         }
         let media = zip(plan.media, plan.items).map { medium, items -> JSONValue in
             [
                 "number": .int(Int64(medium.number)), "mount": .string(medium.layout.mount.string),
-                "fileSystem": .string(medium.system.kind.name), "freeBytes": .int(Int64(clamping: medium.system.free)),
+                "fileSystem": .string(medium.system.limits.name), "freeBytes": .int(Int64(clamping: medium.system.free)),
                 "files": .array(items.map { file($0) }),
             ]
         }
