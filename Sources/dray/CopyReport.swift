@@ -29,7 +29,8 @@ enum CopyReport {
         let media = zip(plan.media, plan.items).map { medium, items -> JSONValue in
             [
                 "number": .int(Int64(medium.number)), "mount": .string(medium.layout.mount.string),
-                "fileSystem": .string(medium.system.limits.name), "freeBytes": .int(Int64(clamping: medium.system.free)),
+                "fileSystem": .string(medium.system.limits.name),
+                "freeBytes": .int(Int64(clamping: medium.system.free)),
                 "files": .array(items.map { file($0) }),
             ]
         }

@@ -18,10 +18,14 @@ private final class LoopDevice {
     init(bytes: Int, sector: Int = 512, filledWith content: [UInt8] = []) throws {
         let file = folder.appending("disk")
         try write(content, to: file)
+        path = try LoopDevice.attached(file, bytes: bytes, sector: sector)
+    }
+
+    private static func attached(_ file: FilePath, bytes: Int, sector: Int) throws -> FilePath {
         let script = "truncate -s \(bytes) \(file) && losetup --find --show --sector-size \(sector) \(file)"
         let made = try run(["bash", "-ec", script])
-        guard made.status == 0 else { try Test.cancel("this machine has no loop devices for us: \(made.errorOutput)") }
-        path = FilePath(String(made.output.prefix { !$0.isNewline }))
+        if made.status != 0 { try Test.cancel("this machine has no loop devices for us: \(made.errorOutput)") }
+        return FilePath(String(made.output.prefix { !$0.isNewline }))
     }
 
     deinit { _ = try? run(["losetup", "--detach", path.string]) }

@@ -79,7 +79,10 @@ struct MediaTurnTests {
         let server = try RegistryServer()
         let target = try registryTarget(server.url + "/spectro-content")
         try check(
-            load(order, into: target) { #expect(try server.stored("/_manifests/tags/").isEmpty) })
+            load(order, into: target) {
+                let tags = try server.stored("/_manifests/tags/")
+                #expect(tags.isEmpty)
+            })
         for reference in try site.verified().release.references {
             let name = "docker://127.0.0.1:\(server.port)/spectro-content/\(reference.name)"
             #expect(try skopeoDigest(name) == reference.descriptor.digest.description)
@@ -90,7 +93,7 @@ struct MediaTurnTests {
     func `Zot keeps what came, for days and through its collections`(_ order: [Int]) throws {
         let server = try ZotServer()
         let receipt = try load(order, into: server.target()) {
-            #expect(server.allTags.allSatisfy(\.isStaging))
+            #expect(server.allTags.allSatisfy { $0.isStaging })
             server.collect(olderThan: .zero)
         }
         try check(receipt)
@@ -282,7 +285,7 @@ struct MediaTurnToolTests {
                 errorOutput: site.folder.appending("err"))
             usleep(useconds_t(moment * 1_000_000))
             child.kill()
-            #expect(server.allTags.allSatisfy(\.isStaging))
+            #expect(server.allTags.allSatisfy { $0.isStaging })
         }
         let first = try run(command(0, []))
         #expect(first.status == 3 && first.output.contains(volumes[1]), "\(first.output)\(first.errorOutput)")

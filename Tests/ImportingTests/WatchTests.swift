@@ -80,7 +80,8 @@ struct WatchTests {
 
     @Test func `two bundles that arrive mixed, under other names and growing, are each loaded`() throws {
         let server = try ZotServer()
-        let (all, lines) = ([try files(0), try files(1)], Mutex<[String]>([]))
+        let all = [try files(0), try files(1)]
+        let lines = Mutex<[String]>([])
         for number in 0..<max(all[0].count, all[1].count) {
             for bundle in all where number < bundle.count - 1 { try copy(bundle[number]) }
         }
@@ -136,7 +137,7 @@ struct WatchTests {
         let server = try ZotServer()
         for file in try files(0).dropLast() { try copy(file) }
         let report = try watch(once: true).run(handle: try loading(server.target())) { _ in }
-        #expect(report.failure == .incomplete && server.allTags.allSatisfy(\.isStaging))
+        #expect(report.failure == .incomplete && server.allTags.allSatisfy { $0.isStaging })
         let folder = try site.state.spoolFolder(of: site.verified().releaseDigest)
         #expect(try !folder.appending("blocks").exists())
     }
