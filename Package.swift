@@ -6,9 +6,6 @@ import PackageDescription
 /// Set by `scripts/fuzz` alone: instruments every target and adds the fuzz targets, which no other build sees.
 let isFuzzing = Context.environment["DRAY_FUZZ"] != nil
 
-/// Set by `scripts/test`: optimises what the tests run, in a debug build. Preconditions and overflow checks stay.
-let isOptimized = Context.environment["DRAY_OPTIMIZED_TESTS"] != nil
-
 let settings: [SwiftSetting] =
     [
         .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
@@ -17,16 +14,13 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"])] : [])
 
-/// Of what ships and of the servers that the tests run against; tests themselves are only compiled faster without.
-let shippedSettings = settings + (isOptimized ? [.unsafeFlags(["-O"], .when(configuration: .debug))] : [])
-
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 /// A Swift target with the project's settings; a target made any other way is a defect.
 func target(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: shippedSettings)
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 /// The tests of one target.
@@ -116,25 +110,25 @@ let package = Package(
                 "CommandLineSupport", "Mirroring", "Packing", "Copying", "Importing", "PaletteSources", "BundleFormat",
                 "Parity", "Trust",
                 "Cryptography", "Files", "OCI", systemPackage, argumentParser,
-            ], swiftSettings: shippedSettings),
+            ], swiftSettings: settings),
         .executableTarget(
             name: "dray-import",
             dependencies: [
                 "CommandLineSupport", "Importing", "BundleFormat", "Parity", "Trust", "Cryptography", "Cage", "Files",
                 "OCI",
                 "RegistryClient", systemPackage, argumentParser,
-            ], swiftSettings: shippedSettings),
+            ], swiftSettings: settings),
         .executableTarget(
             name: "dray-tuf-client",
             dependencies: ["Trust", "Cryptography", "RegistryClient", "Files", systemPackage],
-            swiftSettings: shippedSettings),
+            swiftSettings: settings),
 
         .target(
             name: "Support", dependencies: ["Cryptography", "OCI", systemPackage], path: "Tests/Support",
-            swiftSettings: shippedSettings),
+            swiftSettings: settings),
         .executableTarget(
             name: "zot-stand-in", dependencies: ["Support", systemPackage, argumentParser], path: "Tests/StandIn",
-            swiftSettings: shippedSettings),
+            swiftSettings: settings),
         .executableTarget(
             name: "crypto-probe", dependencies: ["Cryptography", "COpenSSL"], path: "Tests/CryptoProbe",
             swiftSettings: settings),

@@ -57,6 +57,10 @@ package struct CopyPlan: Sendable {
     /// Copies to all media at a time; one that fails stops no other. Throws `Interrupted`, and `FileError` for the state folder.
     package func run(_ progress: Progress) throws -> [MediumResult] {
         progress.begin(total: bytes)
+        // All of them first: the files of a medium that fails at once stay its own.
+        for (medium, items) in zip(media, items) {
+            try journal.update(medium.number) { $0.planned = items.map(\.name) }
+        }
         let results = Mutex<[MediumResult]>([])
         let lanes = zip(media, items).map { medium, items in
             let lane = Lane("copy-\(medium.number)")

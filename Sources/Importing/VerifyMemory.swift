@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
-package import Files
+internal import Files
 internal import OCI
 internal import SystemPackage
 internal import Trust
@@ -31,14 +31,12 @@ extension SiteState {
     }
 }
 
-/// Another `verify` of the same release is running with the same state.
-package struct VerifyBusy: ClassifiedError, Equatable {
+/// Another `verify` of the same release is running with the same state, so that this one can keep no records.
+package struct VerifyBusy: Error, Equatable, CustomStringConvertible {
     let path: FilePath
     let holder: String
 
-    package var failure: Failure { .failed }
     package var description: String {
-        "another verify of this release is running: \(holder.isEmpty ? "it" : holder) holds \(path.printable); wait for its end, or "
-            + "give all media to one command"
+        "another verify of this release is running: \(holder.isEmpty ? "it" : holder) holds \(path.printable)"
     }
 }

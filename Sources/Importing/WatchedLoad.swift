@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import BundleFormat
+package import Cage
 package import Files
 internal import OCI
 internal import Trust
 
 extension LoadRun {
-    /// Loads what has come of a bundle in a drop folder. One that a receipt says this target has is not loaded again. Throws
-    /// `Interrupted` alone: what stops one bundle doesn't stop the others.
+    /// Loads what has come of a bundle in a drop folder, its frames decoded by `decoders`. One that a receipt says this target has is
+    /// not loaded again. Throws `Interrupted` alone: what stops one bundle doesn't stop the others.
     package func handle(
-        _ bundle: LooseBundle, to target: any LoadTarget, given: GivenArguments, progress: Progress
+        _ bundle: LooseBundle, to target: any LoadTarget, decoders: FrameDecoders, given: GivenArguments,
+        progress: Progress
     ) throws -> Watch.Handled {
         do {
             let isThere = try state.releases(at: target.address).loaded.contains {
@@ -20,7 +22,7 @@ extension LoadRun {
                     failure: nil, text: "loaded already, as its receipt says", json: ["alreadyLoaded": .bool(true)])
             }
             var unverified = bundle.arrived
-            unverified.decoders = try state.frameDecoders()
+            unverified.decoders = decoders
             var run = self
             run.keepsSpool = false
             let result = try run.run(unverified, to: target, given: given, progress: progress)

@@ -181,8 +181,10 @@ struct LoadCommand: Command {
             throw UsageError("--watch takes one --to, and neither --plan, --receipt, --require-approval nor --release")
         }
         let (run, target) = (try run(places: GivenPlaces()), try target.target(media.state.site))
+        let decoders = try media.state.site.frameDecoders()
         let report = try drop.watch(media, output) { bundle in
-            try run.handle(bundle, to: target, given: given(self.target), progress: progress)
+            try run.handle(
+                bundle, to: target, decoders: decoders, given: given(self.target), progress: progress)
         }
         return Outcome(report)
     }

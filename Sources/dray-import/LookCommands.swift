@@ -72,12 +72,14 @@ struct VerifyCommand: Command {
         return Outcome(found)
     }
 
-    /// What was verified before; where the state can't be written a warning instead, and everything is read.
+    /// What was verified before; where the state can't be written or another run has it a warning instead, and everything is read.
     private func memory(of bundle: VerifiedBundle) throws -> (memory: VerifyMemory?, warning: String?) {
         do {
             return (try media.state.site.verifyMemory(of: bundle, forgetting: recheck), nil)
         } catch let error as FileError {
             return (nil, "nothing of this will be remembered: \(error)")
+        } catch let error as VerifyBusy {
+            return (nil, "everything is read and nothing of this will be remembered: \(error)")
         }
     }
 

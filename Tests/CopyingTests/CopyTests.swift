@@ -101,7 +101,7 @@ import Testing
         try pulled.unmount()
         try pulled.mount()
         let again = try fixture.copy(to: media)
-        #expect(again.allSatisfy(\.isWhole) && again[0].bytesWritten == 0)
+        #expect(again.allSatisfy(\.isWhole) && again[0].bytesWritten == 0, "\(again)")
         #expect(try fixture.isWhole(media))
     }
 

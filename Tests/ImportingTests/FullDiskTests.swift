@@ -93,7 +93,7 @@ struct FullDiskTests {
 
     @Test func `an extract goes on where its room is set aside already`() throws {
         let folder = site.folder.appending("disk")
-        try withSmallDisk(folder, megabytes: 5) { _ in
+        try withSmallDisk(folder, megabytes: 8) { _ in
             let extraction = try Extraction("appliance.iso", from: try site.verified(), to: folder)
             let staged = folder.appending(".appliance.iso.partial")
             do {

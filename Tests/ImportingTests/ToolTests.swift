@@ -112,7 +112,7 @@ struct ToolTests {
         let result = try tool(["verify", bundle, "--state", state])
         #expect(result.output.contains("all volumes are there and whole"))
         #expect(result.errorOutput.hasSuffix("\n  dray-import plan \(bundle) --state \(state) --to TARGET\n"))
-        let quiet = try tool(["verify", bundle, "--state", state, "--quiet"])
+        let quiet = try tool(["verify", bundle, "--state", state, "--quiet", "--recheck"])
         #expect(quiet.stdout == result.stdout)
         #expect(quiet.stderr.isEmpty)
     }

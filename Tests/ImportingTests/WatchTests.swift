@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import BundleFormat
+import Cage
 import Files
 import FoundationEssentials
 import OCI
@@ -61,7 +62,7 @@ struct WatchTests {
         var load = LoadRun(state: site.state, tool: "test")
         load.now = { PackedSample.now }
         let given = GivenArguments(media: ["DROP"], target: ["--to", "TARGET"])
-        return { [load] in try load.handle($0, to: target, given: given, progress: Progress()) }
+        return { [load] in try load.handle($0, to: target, decoders: .inProcess, given: given, progress: Progress()) }
     }
 
     private func codes(_ report: Report) throws -> [String: Int64] {

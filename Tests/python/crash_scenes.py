@@ -266,7 +266,7 @@ class Repair(AtBundle):
 
     def prepare(self):
         super().prepare()
-        subprocess.run([self.ground.tool("dray"), "parity", "add", self.at("bundle"), "--parity", "2", "--quiet"], check=True,
+        subprocess.run([self.ground.tool("dray"), "parity", "add", self.at("bundle"), "--parity", "75%", "--quiet"], check=True,
                        capture_output=True)
         names = self.volumes()
         for name, offset in (("volumes/" + names[0], 1 << 20), ("index", 300), ("copies/trust/timestamp.json", 40)):
