@@ -65,7 +65,8 @@ static int open_beneath(int fd, const char *path, int flags, mode_t mode) {
 int dray_open_beneath(int fd, const char *path) { return open_beneath(fd, path, O_RDONLY, 0); }
 
 int dray_open_beneath_for_writing(int fd, const char *path, int create) {
-    return open_beneath(fd, path, O_RDWR | (create ? O_CREAT : 0), create ? 0644 : 0);
+    // a new file by openat alone, which the tests' fault shim sees; a raw openat2 passes it by
+    return create ? open_by_component(fd, path, O_RDWR | O_CREAT, 0644) : open_beneath(fd, path, O_RDWR, 0);
 }
 
 int dray_file_system(const char *path, uint64_t *type, uint64_t *block_size, int *is_read_only) {
