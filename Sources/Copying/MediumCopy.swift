@@ -92,7 +92,7 @@ struct MediumCopy {
         let copied = try BlockCopy(item: item, layout: medium.layout, hands: hands, progress: progress).run()
         result.bytesWritten += copied.bytesWritten
         if copied.wasThere, copied.written > 0 { result.repaired[item.name] = copied.written }
-        result.readBack = copied.readBack
+        result.readBack = medium.system.limits.isInMemory ? .memory : copied.readBack
         result.good.append(item.name)
         guard let status = try path.statusIfPresent(followingLinks: false) else { return }
         try journal.update(medium.number) { $0.verified[item.name] = CopyJournal.Stamp(status) }

@@ -9,6 +9,8 @@ package enum ReadBack: String, Sendable {
     case direct
     /// After the page cache was told to forget the file (POSIX_FADV_DONTNEED): the kernel may have kept some of it.
     case cacheDropped = "cache dropped"
+    /// From a file system in memory (tmpfs), which is no medium.
+    case memory
 }
 
 /// One large file on a medium while it is written and read back; used by several threads.

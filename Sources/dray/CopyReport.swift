@@ -100,7 +100,7 @@ enum CopyReport {
         var lines = [
             "  \(result.number)  \(result.mount.printable)  \(result.system)  \(result.good.count) of \(names.count) files, "
                 + "\(ByteSize(bytes: result.bytesWritten)) written, read back "
-                + (result.readBack == .direct ? "past the page cache" : "after the page cache was dropped")
+                + result.readBack.words
         ]
         if !result.notReadAgain.isEmpty {
             lines.append(
@@ -152,5 +152,15 @@ extension Outcome {
     init(_ report: CopyReport.Report) {
         self.init(
             text: report.text, data: report.json, warnings: report.warnings, next: report.next, failure: report.failure)
+    }
+}
+
+extension ReadBack {
+    fileprivate var words: String {
+        switch self {
+        case .direct: "past the page cache"
+        case .cacheDropped: "after the page cache was dropped"
+        case .memory: "from this machine's memory, where it stands: no medium"
+        }
     }
 }
