@@ -48,9 +48,9 @@ def made():
         with open("inputs/" + name, "wb") as file:
             for _ in range(options.size // options.volumes):
                 file.write(os.urandom(MIB))
-        items.append("  - file: inputs/%s\n    signature: none\n" % name)
+        items.append("  - file: inputs/%s\n" % name)
     with open("release.yaml", "w") as file:
-        file.write("product: palette-enterprise\nversion: 1.0.0\nedition: palette\nitems:\n" + "".join(items))
+        file.write("format: 1\nrelease: { product: palette-enterprise, version: 1.0.0, edition: palette }\ncontents:\n" + "".join(items))
     for key in ("root", "release"):
         run(options.dray, "key", "generate", "--out", key + ".pem")
     run(options.dray, "trust", "init", "--product", "palette-enterprise", "--root-key", "root.pem", "--release-key",
@@ -63,7 +63,7 @@ def made():
 def digests(folder):
     found = {}
     for name in sorted(os.listdir(folder)):
-        if name.startswith("data"):
+        if name.startswith("data") and name.endswith(".bin"):
             with open(os.path.join(folder, name), "rb") as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else \
                     hashlib.sha256(file.read()).hexdigest()
@@ -71,11 +71,11 @@ def digests(folder):
 
 
 def damage(folder):
-    """One volume gone, and a few bytes of 20 blocks of another: less than two blocks of any stripe."""
-    names = sorted(n for n in os.listdir(folder) if n.startswith("data"))
+    """One volume gone, and a few bytes of up to 20 blocks of another: less than two blocks of any stripe."""
+    names = sorted(n for n in os.listdir(folder) if n.startswith("data") and n.endswith(".bin"))
     os.remove(os.path.join(folder, names[3]))
     with open(os.path.join(folder, names[6]), "r+b") as file:
-        for number in range(20):
+        for number in range(min(20, options.size // options.volumes // 7)):
             file.seek(number * 7 * MIB + 5000)
             file.write(b"damaged")
 

@@ -145,4 +145,7 @@ struct HostileScene {
             """
         return try run(["sh", "-ec", "cd \(folder.path); \(line)"]).output
     }
+
+    /// Takes away what an accepted `verify` remembers, which is all that it may write.
+    func forgetVerified() throws { _ = try run(["rm", "-rf", "\(folder.path)/state/verified"]) }
 }

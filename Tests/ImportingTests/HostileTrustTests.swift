@@ -53,6 +53,7 @@ struct HostileRow: Sendable, CustomTestStringConvertible {
             #expect(result.code == code, "\(command[0]): \(result.text)")
             #expect(result.text.contains(row.words), "\(command[0]): \(result.text)")
             #expect(result.memory < HostileGround.memoryLimit)
+            if code == 0 { try scene.forgetVerified() }
             #expect(try scene.listing() == listing, "\(command[0])")
         }
         if let after = row.after {
